@@ -1,0 +1,1 @@
+"""Access-point part: job history in, ledger rows out."""

@@ -1,0 +1,1 @@
+"""Report part: ledger rows priced, as statements."""
