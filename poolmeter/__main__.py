@@ -1,0 +1,5 @@
+"""``python -m poolmeter``."""
+
+from poolmeter.cli import main
+
+main()
