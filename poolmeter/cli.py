@@ -141,7 +141,7 @@ def settings_of(ctx: click.Context) -> Settings:
 @click.version_option(__version__, prog_name="poolmeter")
 @shared_options
 def poolmeter() -> None:
-    """Account for the jobs of HTCondor pools: network, CPU, memory and wall time.
+    r"""Account for the jobs of HTCondor pools: network, CPU, memory and wall time.
 
     \b
     Example:

@@ -130,9 +130,9 @@ def read_config_text(path: Path) -> str:
 
 
 def parse_config(text: str, *, where: str = "configuration") -> Config:
-    """Return the configuration that the TOML *text* describes.
+    r"""Return the configuration that the TOML *text* describes.
 
-    >>> parse_config('[probe]\\nschedd = "ap1.example.org"').probe.schedd
+    >>> parse_config('[probe]\nschedd = "ap1.example.org"').probe.schedd
     'ap1.example.org'
 
     Raises:

@@ -6,7 +6,7 @@ the documentation and the tests read it.  A unit stands in every numeric name;
 """
 
 import dataclasses
-import datetime
+import datetime as dt
 import functools
 import types
 import typing
@@ -34,7 +34,7 @@ Int64 = Annotated[int, "int64"]
 Float64 = Annotated[float, "float64"]
 Text = Annotated[str, "string"]
 Flag = Annotated[bool, "bool"]
-Timestamp = Annotated[datetime.datetime, "timestamp_ms_utc"]
+Timestamp = Annotated[dt.datetime, "timestamp_ms_utc"]
 Texts = Annotated[tuple[str, ...], "list_string"]
 TextMap = Annotated[Mapping[str, str], "map_string_string"]
 CountMap = Annotated[Mapping[str, int], "map_string_int64"]
@@ -44,7 +44,7 @@ CountMap = Annotated[Mapping[str, int], "map_string_int64"]
 class Payload:
     """One payload that ran behind a pilot; byte counts are those of its own time."""
 
-    at: datetime.datetime | None = None
+    at: dt.datetime | None = None
     user: str | None = None
     subject: str | None = None
     network_outgoing_internal_bytes: int | None = None
