@@ -1,0 +1,66 @@
+"""The cgroups of a pool: a subtree of the test process's own, of version 1.
+
+HTCondor 23.9 reports no CPU or memory without cgroups other than roughly, and with
+cgroup v2 in a process namespace its hooks kill the starter. So the pool gets the v1
+controllers memory, cpuacct and freezer where the machine mounts all three, and no
+cgroups at all elsewhere: then the procd counts CPU (a second or two too little) and
+memory well enough.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+WANTED = frozenset({"memory", "cpuacct", "freezer"})
+
+
+@dataclass(frozen=True)
+class Cgroups:
+    """The folders of one pool, a hierarchy each; both empty means no cgroups."""
+
+    controllers: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+
+    def make(self) -> None:
+        """Make the folders, which must not be there yet."""
+        for folder in self.folders:
+            folder.mkdir()
+
+    def remove(self) -> None:
+        """Remove the folders and all below; their processes must have ended."""
+        for folder in self.folders:
+            for leaf in sorted(folder.rglob("*"), reverse=True):
+                if leaf.is_dir():
+                    leaf.rmdir()
+            if folder.is_dir():
+                folder.rmdir()
+
+
+def plan_cgroups(name: str) -> Cgroups:
+    """Return the folders that a pool called *name* may use on this machine."""
+    mounts = _v1_mounts()
+    found: dict[str, Path] = {}
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, own = line.split(":", 2)
+        if WANTED & set(controllers.split(",")) and controllers in mounts:
+            found[controllers] = mounts[controllers] / own.lstrip("/") / name
+    if WANTED - {one for each in found for one in each.split(",")}:
+        return Cgroups()
+    if not all(folder.parent.is_dir() for folder in found.values()):
+        return Cgroups()
+    return Cgroups(tuple(found), tuple(found.values()))
+
+
+def _v1_mounts() -> dict[str, Path]:
+    """Return the mount point of each v1 hierarchy by its controllers' names."""
+    mounts = {}
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, point, kind, options, *_ = line.split()
+        if kind == "cgroup" and "rw" in options.split(","):
+            names = [o for o in options.split(",") if o in _controllers()]
+            mounts[",".join(names)] = Path(point)
+    return mounts
+
+
+def _controllers() -> set[str]:
+    lines = Path("/proc/cgroups").read_text().splitlines()[1:]
+    return {line.split()[0] for line in lines}
