@@ -1,0 +1,1 @@
+"""The price books that come with poolmeter, one TOML file each."""
