@@ -1,0 +1,156 @@
+"""One job ad, read attribute by attribute, exactly and without surprises.
+
+The ad is parsed and evaluated by classad2, which is HTCondor's own code.  What it
+does silently is caught here: one bad line ends its parse (the rest is lost or the
+ad is empty), an undefined value is the integer 2, and an integer beyond 64 bits is 0.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+import classad2
+
+from poolmeter.attributes import CLUSTER_ID, GLOBAL_JOB_ID, PROC_ID
+
+_LINE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*=\s*(.*?)\s*\Z", re.DOTALL)
+_INTEGER = re.compile(r"[+-]?\d+")
+
+#: Attributes that one job has one value of: two values are two ads in one record.
+_IDENTITY = (CLUSTER_ID, PROC_ID, GLOBAL_JOB_ID)
+
+INT64_MAX = 2**63 - 1
+
+
+class UnreadableAdError(ValueError):
+    """The text is not one complete ad; the message says what is wrong with it."""
+
+
+@dataclasses.dataclass(slots=True)
+class JobAd:
+    """An ad with typed look-ups; names are case-insensitive, the last value counts.
+
+    A look-up gives ``None`` where there is no value of that type.  Where there is a
+    value of another type, or out of range, it is also noted in ``warnings``, so that
+    it is counted and never silently dropped.
+    """
+
+    raw: Mapping[str, str]
+    evaluated: classad2.ClassAd
+    warnings: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether the ad has an attribute called *name*, of whatever value."""
+        return name.lower() in self.raw
+
+    def raw_text(self, name: str) -> str | None:
+        """Return the unevaluated ClassAd text of *name*."""
+        return self.raw.get(name.lower())
+
+    def is_literal(self, name: str) -> bool:
+        """Whether *name* is a plain number, not an expression over other attributes."""
+        return re.fullmatch(r"[+-]?[\d.]+", self.raw.get(name.lower(), "")) is not None
+
+    def text(self, name: str) -> str | None:
+        """Return the string *name*; an empty one is no value."""
+        value = self._value(name)
+        if value is None or isinstance(value, str):
+            return value or None
+        self._warn(name, "expected a string")
+        return None
+
+    def boolean(self, name: str) -> bool | None:
+        """Return the boolean *name*."""
+        value = self._value(name)
+        return value if isinstance(value, bool) else None
+
+    def number(self, name: str, *, low: float = 0) -> float | None:
+        """Return *name* as it stands (int or float) if it is finite and >= *low*."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._warn(name, "expected a number")
+            return None
+        if not math.isfinite(value) or not low <= value <= INT64_MAX:
+            self._warn(name, "number out of range")
+            return None
+        return value
+
+    def integer(
+        self, name: str, *, low: int = 0, high: int = INT64_MAX, scale: int = 1
+    ) -> int | None:
+        """Return *name* times *scale*, rounded half-even, if within *low* .. *high*."""
+        value = self.number(name, low=-math.inf)
+        if value is None:
+            return None
+        whole = round(value * scale)
+        if not low <= whole <= high:
+            self._warn(name, "number out of range")
+            return None
+        return whole
+
+    def _value(self, name: str) -> object:
+        raw = self.raw.get(name.lower())
+        if raw is None:
+            return None
+        if _INTEGER.fullmatch(raw):
+            return int(raw)
+        value = self.evaluated.eval(name)
+        return None if isinstance(value, classad2.Value) else value
+
+    def _warn(self, name: str, reason: str) -> None:
+        self.warnings[str(name)] = reason
+
+
+def parse_ad(text: str) -> JobAd:
+    r"""Return the ad whose lines ``Name = value`` are *text*.
+
+    >>> parse_ad('A = 1\na = 2\nB = "C:\\path\\"').integer("A")
+    2
+    >>> parse_ad("M = ((R + 1023) / 1024)\nR = 5000").number("M")
+    5
+
+    Raises:
+        UnreadableAdError: A line is no attribute or classad2 cannot parse it, there is
+            no line at all, or the text holds attributes of two jobs.
+    """
+    raw: dict[str, str] = {}
+    for number, name, value in _attributes(text):
+        if name in _IDENTITY_KEYS and raw.get(name, value) != value:
+            raise UnreadableAdError(f"line {number}: a second {name}, of another job")
+        raw[name] = value
+    if not raw:
+        raise UnreadableAdError("no attribute")
+    parsed = _parse(text)
+    if len(parsed) != len(raw):
+        raise UnreadableAdError(_first_bad_line(text))
+    return JobAd(raw, parsed)
+
+
+_IDENTITY_KEYS = frozenset(name.lower() for name in _IDENTITY)
+
+
+def _attributes(text: str) -> Iterator[tuple[int, str, str]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        found = _LINE.match(line)
+        if found:
+            yield number, found[1].lower(), found[2]
+        elif line.strip():
+            raise UnreadableAdError(f"line {number}: no attribute: {line[:80]!r}")
+
+
+def _parse(text: str) -> classad2.ClassAd:
+    try:
+        return classad2.parseOne(text)
+    except (classad2.ClassAdException, ValueError) as error:
+        raise UnreadableAdError(f"classad2 refuses it: {error}") from error
+
+
+def _first_bad_line(text: str) -> str:
+    """Name the line at which classad2 silently stopped."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip() and len(_parse(line)) == 0:
+            return f"line {number}: no ClassAd value: {line.strip()[:80]!r}"
+    return "classad2 reads only a part of it"

@@ -1,0 +1,67 @@
+"""Whether a job's usage is priced, and if not, why.
+
+A job that held a slot is priced whatever its owner says of its universe.
+"""
+
+from poolmeter import attributes as names
+from probe.job_ad import JobAd
+from probe.normalise.times import Times
+
+SCHEDULER_UNIVERSE = 7
+GRID_UNIVERSE = 9
+LOCAL_UNIVERSE = 12
+
+#: Universes whose jobs run on the access point itself, or elsewhere as other jobs.
+_SLOTLESS = {
+    SCHEDULER_UNIVERSE: "scheduler_universe",
+    LOCAL_UNIVERSE: "local_universe",
+    GRID_UNIVERSE: "grid_universe",
+}
+
+#: What only a match with a startd leaves in an ad.
+_CLAIM_EVIDENCE: tuple[str, ...] = (
+    names.STARTD_PRINCIPAL,
+    names.MACHINE_ATTR_CPUS,
+    names.LAST_PUBLIC_CLAIM_ID,
+)
+
+
+def unbilled_reason(
+    ad: JobAd, *, universe: int | None, times: Times, bill_routed_source: bool
+) -> str | None:
+    """Return why the job is not priced, ``None`` if it is."""
+    if not times.wall_s and not times.has_started:
+        return "never_started"
+    if universe in _SLOTLESS and not has_slot_evidence(ad, universe):
+        return _SLOTLESS[universe]
+    routed = ad.text(names.ROUTED_TO_JOB_ID) is not None
+    if routed and not bill_routed_source and not _ran_itself(ad):
+        return "routed_source"
+    return None
+
+
+def has_slot_evidence(ad: JobAd, universe: int | None) -> bool:
+    """Whether the ad shows that the job held a slot.
+
+    A grid job's LastRemoteHost is the remote system's word, no slot of this pool.
+    """
+    evidence = _CLAIM_EVIDENCE
+    if universe != GRID_UNIVERSE:
+        evidence = (*evidence, names.LAST_REMOTE_HOST)
+    return any(ad.has(name) for name in evidence)
+
+
+def is_disguised(ad: JobAd, universe: int | None) -> bool:
+    """Whether the universe or the route says "not here" and a slot says otherwise."""
+    if universe in _SLOTLESS:
+        return has_slot_evidence(ad, universe)
+    return ad.text(names.ROUTED_TO_JOB_ID) is not None and _ran_itself(ad)
+
+
+def _ran_itself(ad: JobAd) -> bool:
+    """Whether a routed job's source ran in a slot of its own.
+
+    The job router copies wall time and the last run's CPU time back into the source,
+    but no slot time and nothing of a claim.
+    """
+    return any(ad.has(name) for name in _CLAIM_EVIDENCE)

@@ -1,0 +1,151 @@
+"""What in an ad cannot be true at once.
+
+An owner can ``condor_qedit`` the times, the universe, the cpus and the GlobalJobId
+of a held job (tried on 23.9.6).  No single edit makes a job free or moves it unseen:
+each check here gives its finding a name, which the record keeps and every statement
+shows.  Edits of several attributes that agree with each other are beyond a job ad.
+"""
+
+import re
+from collections.abc import Iterator
+
+from poolmeter import attributes as names
+from poolmeter.units import BYTES_PER_MIB, MILLI, MS_PER_S, SECONDS_PER_DAY
+from probe.job_ad import JobAd
+from probe.normalise.billing import is_disguised
+from probe.normalise.resources import Resources, slot_time_is_off, slot_weight_milli
+from probe.normalise.times import Times
+
+#: A start, a run's end and their bookkeeping are whole seconds apart.
+RUN_SLACK_S = 2
+#: How far the end of a completed job's last run may lie from the job's end.
+LAST_RUN_SLACK_S = 300
+#: GlobalJobId holds the time of submission; late materialisation may delay QDate.
+QUEUED_SLACK_S = SECONDS_PER_DAY
+
+_EPOCH_TIME = re.compile(r"#(\d{9,10})(?=#|\Z)")
+
+
+def contradictions_of(
+    ad: JobAd, times: Times, resources: Resources, universe: int | None
+) -> tuple[str, ...]:
+    """Return the names of all contradictions, in the order of the checks."""
+    return (
+        *_of_dates(ad, times),
+        *_of_wall_time(ad, times, resources),
+        *_of_slot(ad, times, resources),
+        *(("slot_in_slotless_universe",) if is_disguised(ad, universe) else ()),
+    )
+
+
+def _of_dates(ad: JobAd, times: Times) -> Iterator[str]:
+    submitted_s = submission_in_id(ad.text(names.GLOBAL_JOB_ID))
+    if submitted_s is not None and (
+        times.queued_s is None or abs(times.queued_s - submitted_s) > QUEUED_SLACK_S
+    ):
+        yield "queued_at_differs_from_global_job_id"
+    if times.queued_s is None:
+        yield "queued_at_missing"
+    if times.is_end_replaced:
+        yield "end_outside_neighbours"
+    if _is_completion_odd(ad, times):
+        yield "completion_date_outside_last_run"
+    if (times.last_started_s or 0) > times.ended_s:
+        yield "start_after_end"
+    if (times.started_s or 0) > (times.last_started_s or times.ended_s):
+        yield "first_start_after_last"
+    if _is_last_run_adrift(ad, times):
+        yield "last_run_does_not_end_with_job"
+
+
+def submission_in_id(global_job_id: str | None) -> int | None:
+    """Return the time of submission that a GlobalJobId holds, in Unix seconds.
+
+    Both orders of its fields occur; anything else is silent, not suspicious.
+
+    >>> submission_in_id("ap.example.org#9.0#1795338475")
+    1795338475
+    >>> submission_in_id("ap.example.org#1795338475#9.0")
+    1795338475
+    >>> submission_in_id("renamed") is None
+    True
+    """
+    found = _EPOCH_TIME.findall(global_job_id or "")
+    return int(found[-1]) if found else None
+
+
+def _is_completion_odd(ad: JobAd, times: Times) -> bool:
+    """Whether a completed job's CompletionDate was not fit to be its end."""
+    is_completed = ad.integer(names.JOB_STATUS) == 4  # noqa: PLR2004 - HTCondor's code
+    return is_completed and times.completed_s != times.ended_s
+
+
+def _is_last_run_adrift(ad: JobAd, times: Times) -> bool:
+    """Whether a completed job's last run ended at another time than the job.
+
+    A reconnected shadow counts its own life only, so that such a job proves nothing.
+    """
+    is_completed = ad.integer(names.JOB_STATUS) == 4  # noqa: PLR2004 - HTCondor's code
+    if not is_completed or times.reconnects or not times.last_started_s:
+        return False
+    last_run_wall_s = times.wall_s if times.runs <= 1 else times.last_run_wall_s
+    if last_run_wall_s is None:
+        return False
+    last_run_end_s = times.last_started_s + last_run_wall_s
+    return abs(times.ended_s - last_run_end_s) > LAST_RUN_SLACK_S
+
+
+def _of_wall_time(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
+    if times.wall_s is None:
+        if ad.has(names.REMOTE_WALL_CLOCK_TIME) or times.has_started:
+            yield "wall_time_unreadable"
+        return
+    slack_s = RUN_SLACK_S * max(times.runs, 1)
+    if times.started_s and times.wall_s > times.ended_s - times.started_s + slack_s:
+        yield "wall_time_exceeds_life"
+    if times.wall_s < (times.last_run_wall_s or 0) - slack_s:
+        yield "wall_time_below_last_run"
+    if times.wall_s < (times.committed_s or 0) - slack_s:
+        yield "wall_time_below_committed_time"
+    if _exceeds_cpus(times, resources, slack_s):
+        yield "wall_time_below_cpu_time"
+
+
+def _exceeds_cpus(times: Times, resources: Resources, slack_s: int) -> bool:
+    """Whether more CPU time was used than the cpus give in the wall time."""
+    is_last_run = resources.cpu.scope == "last_run"
+    wall_s = times.last_run_wall_s if is_last_run else times.wall_s
+    if wall_s is None or not resources.cpus_milli:
+        return False
+    limit_ms = (wall_s + slack_s) * resources.cpus_milli * MS_PER_S // MILLI
+    return resources.cpu.total_ms > limit_ms
+
+
+def _of_slot(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
+    weight_milli = slot_weight_milli(resources)
+    # 0 beside wall time is a slot time that nobody keeps, as in a routed job's source.
+    if (
+        resources.slot_time_ms
+        and weight_milli is not None
+        and times.wall_s is not None
+        and slot_time_is_off(resources.slot_time_ms, times, weight_milli)
+    ):
+        yield "slot_time_differs_from_wall_time"
+    machine_milli = ad.integer(names.MACHINE_ATTR_CPUS, scale=MILLI)
+    if machine_milli and (resources.cpus_milli or 0) < machine_milli:
+        yield "cpus_below_slot"
+    if _is_below_literal_request(ad, resources):
+        yield "memory_below_request"
+
+
+def _is_below_literal_request(ad: JobAd, resources: Resources) -> bool:
+    """Whether the slot had less memory than was asked for in so many numbers.
+
+    A request that is an expression may have grown with the job after the match.
+    """
+    provisioned_bytes = resources.memory_provisioned_bytes
+    return (
+        provisioned_bytes is not None
+        and ad.is_literal(names.REQUEST_MEMORY)
+        and (resources.memory_requested_bytes or 0) > provisioned_bytes + BYTES_PER_MIB
+    )
