@@ -18,7 +18,12 @@ class Runner(Protocol):
     """What an access point needs of its pool: to run commands on one machine."""
 
     def run(
-        self, argv: Sequence[str], *, user: str = ..., machine: str = ..., text: str = ...
+        self,
+        argv: Sequence[str],
+        *,
+        user: str = ...,
+        machine: str = ...,
+        text: str = ...,
     ) -> CompletedProcess[str]:
         """Run *argv* and return its output; raises when it fails."""
         ...
@@ -31,7 +36,9 @@ class Runner(Protocol):
 class AccessPoint:
     """One schedd and its jobs. *folder* is where its files are, as seen inside."""
 
-    def __init__(self, pool: Runner, machine: str, folder: str, schedd: str = "") -> None:
+    def __init__(
+        self, pool: Runner, machine: str, folder: str, schedd: str = ""
+    ) -> None:
         self._pool = pool
         self.machine = machine
         self.schedd = schedd
@@ -44,11 +51,11 @@ class AccessPoint:
         self._name = ["-name", schedd] if schedd else []
 
     def run(self, argv: Sequence[str], *, user: str = "root", text: str = "") -> str:
-        """Return what a command prints on this machine; raises PoolError if it fails."""
+        """Return what a command prints on this machine; a failure raises PoolError."""
         return self._pool.run(argv, user=user, machine=self.machine, text=text).stdout
 
     def submit(self, description: str, *, user: str = "alice") -> list[JobId]:
-        """Return the jobs that a submit *description* makes, its queue line included."""
+        """Return the jobs of a submit *description* that has its queue line."""
         told = self.run(
             ["condor_submit", *self._name, "-terse", "-"], user=user, text=description
         )
@@ -62,7 +69,7 @@ class AccessPoint:
         return self.submit(f"{description}\nqueue\n", user=user)[0]
 
     def act(self, tool: str, jobs: Iterable[JobId], *options: str) -> str:
-        """Run condor_*tool* (``hold``, ``release``, ``vacate_job``, ``rm``) on *jobs*."""
+        """Run condor_*tool* on *jobs*, e.g. ``release``, ``vacate_job``, ``rm``."""
         names = [str(job) for job in jobs]
         return self.run([f"condor_{tool}", *self._name, *options, *names])
 
@@ -150,9 +157,7 @@ class AccessPoint:
 
     def queue(self, *options: str) -> list[Ad]:
         """Return the ads that ``condor_q -allusers`` shows."""
-        return _ads(
-            self.run(["condor_q", *self._name, "-allusers", "-json", *options])
-        )
+        return _ads(self.run(["condor_q", *self._name, "-allusers", "-json", *options]))
 
     def job(self, job: JobId) -> Ad:
         """Return the ad of one queued *job*; raises PoolError when it has left."""

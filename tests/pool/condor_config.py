@@ -36,8 +36,10 @@ class Machine:
         return CAMPUS.address(self.number)
 
 
-FOLDERS = ("config.d", "events", "execute", "history", "lock", "log", "per_job")
-FOLDERS += ("run", "spool", "passwords.d", "tokens.d")
+FOLDERS = (
+    *("config.d", "events", "execute", "history", "lock", "log"),
+    *("passwords.d", "per_job", "run", "spool", "tokens.d"),
+)
 
 # Real values stand beside: with those a live pool's numbers are minutes old.
 BASE = """\

@@ -74,17 +74,17 @@ class Namespaces:
         root = rootfs.build()
         self.state = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._make_folders()
-        self._supervisor = subprocess.Popen(
-            [sys.executable, "-m", "tests.pool.supervisor", str(root)]
-            + [str(self.state), self.state.name, *visible_folders()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.state / "supervisor.log").open("w"),
-            # A Ctrl-C on the terminal is for the test alone.
-            start_new_session=True,
-            cwd=REPOSITORY,
-            text=True,
-        )
+        with (self.state / "supervisor.log").open("w") as log:
+            self._supervisor = subprocess.Popen(
+                self._supervisor_command(root),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # A Ctrl-C on the terminal is for the test alone.
+                start_new_session=True,
+                cwd=REPOSITORY,
+                text=True,
+            )
         self._await_init()
         return self
 
@@ -93,6 +93,16 @@ class Namespaces:
             # Closes its standard input: the sign to clear away.
             self._supervisor.communicate()
             self._supervisor = None
+
+    def _supervisor_command(self, root: Path) -> list[str]:
+        module = [sys.executable, "-m", "tests.pool.supervisor"]
+        return [
+            *module,
+            str(root),
+            str(self.state),
+            self.state.name,
+            *visible_folders(),
+        ]
 
     def _make_folders(self) -> None:
         self.state.chmod(0o755)
@@ -119,6 +129,11 @@ class Namespaces:
             shutil.rmtree(self.state, ignore_errors=True)
             raise StartError(f"the namespaces are not made: {why}")
         self.init_pid = int(line)
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The process that clears up; 0 when none is running."""
+        return self._supervisor.pid if self._supervisor else 0
 
     @property
     def has_cgroups(self) -> bool:

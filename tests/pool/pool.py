@@ -1,15 +1,17 @@
 """A real HTCondor pool, up in seconds and gone without a trace.
 
-    with Pool() as pool:
-        job = pool.ap.submit_one("executable = /bin/true\\nlog = job.log")
-        pool.ap.await_end(job)
-        print(pool.ap.record(job)["RemoteWallClockTime"])
+Run ``with Pool() as pool:`` and therein, for example::
+
+    job = pool.ap.submit_one("executable = /bin/true")
+    pool.ap.await_end(job)
+    print(pool.ap.record(job)["RemoteWallClockTime"])
 """
 
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -30,6 +32,11 @@ from tests.pool.network import (
 from tests.pool.watch import await_change
 
 READY_S = 60
+DAEMON_OF_ROLE = {
+    "CentralManager": "negotiator",
+    "Submit": "schedd",
+    "Execute": "startd",
+}
 # Daemons belong into the pool's cgroups, not into those of the test that starts them.
 JOIN_CGROUPS = """\
 for procs in /sys/fs/cgroup/*/cgroup.procs; do
@@ -48,12 +55,13 @@ class Pool:
     def __init__(self, config: str = "", *, machines: Sequence[Machine] = ()) -> None:
         self.machines = tuple(machines) or (Machine(),)
         self._config = config
-        self._spaces = Namespaces()
-        self.campus = Servers(self._spaces, CAMPUS)
-        self.wan = Servers(self._spaces, WAN)
+        self._generation = 0
+        self.spaces = Namespaces()
+        self.campus = Servers(self.spaces, CAMPUS)
+        self.wan = Servers(self.spaces, WAN)
 
     def __enter__(self) -> "Pool":
-        self._spaces.__enter__()
+        self.spaces.__enter__()
         try:
             self._start()
         except BaseException:
@@ -66,7 +74,7 @@ class Pool:
 
     def stop(self) -> None:
         """Kill everything inside and remove every trace; may be called again."""
-        self._spaces.__exit__(None, None, None)
+        self.spaces.__exit__(None, None, None)
 
     @property
     def ap(self) -> AccessPoint:
@@ -81,11 +89,11 @@ class Pool:
         for machine in self.machines:
             self._write_machine(machine)
         script = [JOIN_CGROUPS, nets_script()]
-        script += [machine_script(m.name, m.number, self._net(m)) for m in self.machines]
+        script += [self._link_script(machine) for machine in self.machines]
         script += [servers.start_command() for servers in (self.campus, self.wan)]
         script += [self._base_script()]
         script += [self._master_command(m) for m in self.machines]
-        done = self._spaces.run(["sh", "-c", "".join(script)])
+        done = self.spaces.run(["sh", "-c", "".join(script)])
         if done.returncode:
             raise StartError(f"the pool's start script fails: {done.stderr.strip()}")
         self._access_points = {
@@ -104,7 +112,7 @@ class Pool:
                 os.chown(folder / name, CONDOR_ID, CONDOR_ID)
         (folder / "passwords.d").chmod(0o700)
         text = machine_config(
-            machine, self.machines[0].address, cgroups=self._spaces.has_cgroups
+            machine, self.machines[0].address, cgroups=self.spaces.has_cgroups
         )
         (folder / "condor_config").write_text(text)
         (folder / "config.d/10-pool").write_text(self._config)
@@ -119,6 +127,9 @@ class Pool:
             f"echo nameserver {self.campus.address} > /etc/resolv.conf\n"
             f"ln -sf {first.folder}/condor_config /etc/condor/condor_config\n"
         )
+
+    def _link_script(self, machine: Machine) -> str:
+        return machine_script(machine.name, machine.number, self._net(machine))
 
     def _net(self, machine: Machine) -> str:
         return "" if machine == self.machines[0] else machine.name
@@ -144,11 +155,9 @@ class Pool:
         Raises:
             StartError: It takes too long; the message ends with the logs.
         """
-        wanted = {("Machine", m.full_name) for m in self.machines if "Execute" in m.roles}
-        wanted |= {
-            ("Scheduler", m.full_name) for m in self.machines if "Submit" in m.roles
-        }
-        wanted.add(("Negotiator", self.machines[0].full_name))
+        wanted = {("Negotiator", self.machines[0].full_name)}
+        for role, kind in (("Execute", "Machine"), ("Submit", "Scheduler")):
+            wanted |= {(kind, m.full_name) for m in self.machines if role in m.roles}
         end = time.monotonic() + timeout_s
         while not wanted <= self._known_daemons():
             if time.monotonic() > end:
@@ -158,13 +167,53 @@ class Pool:
 
     def _known_daemons(self) -> set[tuple[str, str]]:
         ask = ["condor_status", "-any", "-format", "%s ", "MyType"]
-        done = self._spaces.run([*ask, "-format", "%s\n", "Machine"])
+        done = self.spaces.run([*ask, "-format", "%s\n", "Machine"])
         lines = [line.split() for line in done.stdout.splitlines()]
         return {(line[0], line[1]) for line in lines if len(line) == 2}
 
+    @contextmanager
+    def configured(self, config: str) -> Iterator[None]:
+        """Add *config* to every machine's configuration for a while.
+
+        For what condor_reconfig can change; the rest (DAEMON_LIST, slots) needs a pool
+        of its own.
+        """
+        self._reconfigure(config)
+        try:
+            yield
+        finally:
+            self._reconfigure("")
+
+    def _reconfigure(self, config: str) -> None:
+        self._generation += 1
+        mark = f"POOL_GENERATION = {self._generation}\n"
+        for machine in self.machines:
+            file = self.outside(f"{machine.folder}/config.d/90-test")
+            file.write_text(f"{config}\n{mark}")
+            self.run(["condor_reconfig"], machine=machine.name)
+        for machine in self.machines:
+            for role in machine.roles:
+                self._await_generation(machine, DAEMON_OF_ROLE[role])
+
+    def _await_generation(self, machine: Machine, daemon: str) -> None:
+        """Wait until *daemon* itself says that it has the new configuration."""
+        ask = ["condor_config_val", f"-{daemon}", "POOL_GENERATION"]
+        end = time.monotonic() + READY_S
+        while self._ask(ask, machine) != str(self._generation):
+            if time.monotonic() > end:
+                raise StartError(f"the {daemon} does not take its new configuration")
+            # A daemon reads its configuration without telling anyone.
+            time.sleep(0.05)
+
+    def _ask(self, argv: Sequence[str], machine: Machine) -> str:
+        try:
+            return self.run(argv, machine=machine.name).stdout.strip()
+        except PoolError:
+            return ""
+
     def outside(self, inside: str) -> Path:
         """Return where the file that is *inside* (``/pool/...``) is for the test."""
-        return self._spaces.outside(inside)
+        return self.spaces.outside(inside)
 
     def run(
         self,
@@ -182,7 +231,7 @@ class Pool:
             PoolError: It exits with something else than 0; says what it wrote.
         """
         where = self._machine(machine)
-        done = self._spaces.run(
+        done = self.spaces.run(
             argv,
             user=user,
             net=self._net(where),
@@ -205,14 +254,14 @@ class Pool:
         return Gate(self, name)
 
     def pids(self, daemon: str) -> list[int]:
-        """Return the process numbers, as seen inside, of ``condor_``\\ *daemon*."""
+        """Return the inside's process numbers of a *daemon*, e.g. ``startd``."""
         # Any argument may follow; a wrapper's or an editor's command line does not fit.
         pattern = f"^([^ ]*/)?condor_{daemon}( |$)"
-        done = self._spaces.run(["pgrep", "-f", pattern])
+        done = self.spaces.run(["pgrep", "-f", pattern])
         return [int(word) for word in done.stdout.split()]
 
     def kill(self, daemon: str, signal: str = "KILL") -> None:
-        """Send *signal* to every ``condor_``\\ *daemon* of the pool."""
+        """Send *signal* to every *daemon*, e.g. ``startd``, ``starter``."""
         pids = self.pids(daemon)
         if not pids:
             raise PoolError(f"no condor_{daemon} is running")

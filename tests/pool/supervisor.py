@@ -27,7 +27,9 @@ JOIN = 'for folder in $1; do echo $$ > "$folder/cgroup.procs"; done; shift; exec
 UNSHARE = ("unshare", "--mount", "--net", "--uts", "--ipc", "--cgroup")
 
 
-def enter_command(rootfs: str, state: Path, binds: list[str], own: Cgroups) -> list[str]:
+def enter_command(
+    rootfs: str, state: Path, binds: list[str], own: Cgroups
+) -> list[str]:
     """Return the command that becomes process 1 of the pool."""
     folders = " ".join(map(str, own.folders))
     join = ["sh", "-c", JOIN, "join", folders]
@@ -63,7 +65,10 @@ def main() -> None:
         command = enter_command(rootfs, state, binds, own)
         _unshare_children()
         init = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             _serve(init)
