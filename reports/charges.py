@@ -67,25 +67,25 @@ _INPUTS = (
 #: Columns of the ledger that charges are made of.
 LEDGER_COLUMNS = (*LABELS, "contradictions", *_INPUTS, *NETWORK_COLUMNS)
 
-_MADE = pa.schema(
-    [
-        pa.field("row", pa.int64()),
-        pa.field("period", pa.int32()),
-        pa.field("outcome", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("instance_type", pa.string()),
-        pa.field("share_numerator", pa.int64()),
-        pa.field("memory_unknown", pa.bool_()),
-        pa.field("jobs", pa.int64()),
-        pa.field("jobs_charged", pa.int64()),
-        pa.field("jobs_network", pa.int64()),
-        pa.field("wall_s", pa.int64()),
-        pa.field("billed_s", pa.int64()),
-        pa.field("core_ms", pa.int64()),
-        pa.field("cpu_ms", pa.int64()),
-        pa.field("gpu_s", pa.int64()),
-    ]
-)
+_MADE_FIELDS: list["pa.Field[Any]"] = [
+    pa.field("row", pa.int64()),
+    pa.field("period", pa.int32()),
+    pa.field("outcome", pa.string()),
+    pa.field("reason", pa.string()),
+    pa.field("instance_type", pa.string()),
+    pa.field("share_numerator", pa.int64()),
+    pa.field("memory_unknown", pa.bool_()),
+    pa.field("jobs", pa.int64()),
+    pa.field("jobs_charged", pa.int64()),
+    pa.field("jobs_network", pa.int64()),
+    pa.field("wall_s", pa.int64()),
+    pa.field("billed_s", pa.int64()),
+    pa.field("core_ms", pa.int64()),
+    pa.field("cpu_ms", pa.int64()),
+    pa.field("gpu_s", pa.int64()),
+]
+
+_MADE = pa.schema(_MADE_FIELDS)
 
 _FIELDS: list["pa.Field[Any]"] = [
     *(pa.field(name, pa.string()) for name in (*LABELS, "contradictions")),

@@ -68,7 +68,8 @@ class Line:
             "gpu_s": self.gpu_s,
             **dict(zip(NETWORK_COLUMNS, self.network, strict=True)),
             "compute_cost": str(self.compute_cost),
-            "network_cost": None if self.network_cost is None
+            "network_cost": None
+            if self.network_cost is None
             else str(self.network_cost),
             "total_cost": str(self.total_cost),
         }
