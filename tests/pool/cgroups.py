@@ -10,6 +10,7 @@ memory well enough.
 from dataclasses import dataclass
 from pathlib import Path
 
+NOTE = "cgroups"
 WANTED = frozenset({"memory", "cpuacct", "freezer"})
 
 
@@ -20,19 +21,22 @@ class Cgroups:
     controllers: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
 
-    def make(self) -> None:
-        """Make the folders, which must not be there yet."""
+    def make(self, state: Path) -> None:
+        """Make the folders, and note them in *state* for a sweep after a crash."""
+        (state / NOTE).write_text("\n".join(map(str, self.folders)))
         for folder in self.folders:
             folder.mkdir()
 
-    def remove(self) -> None:
-        """Remove the folders and all below; their processes must have ended."""
-        for folder in self.folders:
-            for leaf in sorted(folder.rglob("*"), reverse=True):
-                if leaf.is_dir():
-                    leaf.rmdir()
-            if folder.is_dir():
-                folder.rmdir()
+
+def remove_noted(state: Path) -> None:
+    """Remove what the pool of *state* made; its processes must have ended."""
+    note = state / NOTE
+    for folder in note.read_text().splitlines() if note.exists() else ():
+        for leaf in sorted(Path(folder).rglob("*"), reverse=True):
+            if leaf.is_dir():
+                leaf.rmdir()
+        if Path(folder).is_dir():
+            Path(folder).rmdir()
 
 
 def plan_cgroups(name: str) -> Cgroups:

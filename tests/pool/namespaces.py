@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.pool import rootfs
 from tests.pool.accounts import USERS, user_id
-from tests.pool.cgroups import plan_cgroups
+from tests.pool.cgroups import plan_cgroups, remove_noted
 from tests.pool.errors import StartError
 from tests.pool.supervisor import LOCK
 
@@ -70,6 +70,7 @@ class Namespaces:
 
     def __enter__(self) -> "Namespaces":
         for folder in stale_folders():
+            remove_noted(folder)
             shutil.rmtree(folder, ignore_errors=True)
         root = rootfs.build()
         self.state = Path(tempfile.mkdtemp(prefix=PREFIX))

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.pool.cgroups import Cgroups, plan_cgroups
+from tests.pool.cgroups import Cgroups, plan_cgroups, remove_noted
 
 CLONE_NEWPID = 0x20000000
 LOCK = "lock"
@@ -61,7 +61,7 @@ def main() -> None:
     own = plan_cgroups(name)
     with (state / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        own.make()
+        own.make(state)
         command = enter_command(rootfs, state, binds, own)
         _unshare_children()
         init = subprocess.Popen(
@@ -76,7 +76,7 @@ def main() -> None:
             init.kill()
             # The namespace's last process is gone when process 1 can be waited for.
             init.wait()
-            own.remove()
+            remove_noted(state)
             shutil.rmtree(state)
 
 

@@ -97,3 +97,4 @@ def test_what_a_killed_supervisor_leaves_goes_with_the_next_pool(
         with Namespaces() as second:
             assert second.state.is_dir()
             assert not first.state.exists()
+    assert not any(first.state.name in name for name in footprint()["cgroups"])
