@@ -7,14 +7,13 @@ bytes of the decompressed text.
 
 import contextlib
 import dataclasses
-import hashlib
 import io
 import os
 import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, Self
 
 import pyarrow as pa
 
@@ -26,6 +25,7 @@ Compression = Literal["gzip", "zstd"]
 _MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _ATTRIBUTE_LINE = re.compile(rb"\s*[A-Za-z_][\w.]*\s*=\s")
 
+BUFFER_BYTES = 64 * 1024
 #: How many bytes before an offset are hashed, to know the place again.
 TAIL_BYTES = 256
 #: A record longer than this is no job ad.
@@ -65,21 +65,27 @@ class FileStat:
 
 
 class HistoryFile:
-    """An open history file; a rename or removal meanwhile does not disturb it."""
+    """An open history file; a rename or removal meanwhile does not disturb it.
+
+    Every method reads from a position of its own, so that they can be mixed.
+    """
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self._file = os.fdopen(descriptor, "rb")
-        self.compression = _compression_of(self._file)
+        self._descriptor = descriptor
+        self.compression = _compression_of(os.pread(descriptor, 4, 0))
+
+    def __enter__(self) -> Self:
+        """Return the file itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
 
     def stat(self) -> FileStat:
         """Return the present state of the open file."""
-        now = os.fstat(self._file.fileno())
-        return FileStat(now.st_ino, now.st_size, now.st_mtime_ns)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        return _as_file_stat(os.fstat(self._descriptor))
 
     def records(self, offset: int = 0) -> Iterator[RawRecord]:
         """Yield the complete records from *offset* on, in their order.
@@ -92,18 +98,16 @@ class HistoryFile:
         with self._text(offset) as text:
             yield from _split(text, offset, self.path)
 
-    def identity(self) -> str | None:
-        """Return the hash of the first record with its banner, ``None`` without one.
+    def first_record(self) -> RawRecord | None:
+        """Return the first complete record, ``None`` without one.
 
-        It stays the same when the file grows, is renamed, copied or compressed.
+        Raises:
+            TornStreamError, NotHistoryError: As :meth:`records`.
         """
-        first = next(self.records(), None)
-        if first is None:
-            return None
-        return hashlib.sha256(first.ad + first.banner).hexdigest()
+        return next(self.records(), None)
 
-    def tail_hash(self, offset: int) -> str:
-        """Return the hash of the up to 256 bytes before *offset*.
+    def tail(self, offset: int) -> bytes:
+        """Return the up to 256 bytes before *offset*.
 
         Raises:
             ShorterError: The file ends before *offset*.
@@ -114,10 +118,14 @@ class HistoryFile:
             tail = _read_up_to(text, offset - start)
         if len(tail) < offset - start:
             raise ShorterError
-        return hashlib.sha256(tail).hexdigest()
+        return tail
 
     def whole(self) -> bytes:
-        """Return the decompressed content, of a file known to be small."""
+        """Return the decompressed content, of a file known to be small.
+
+        Raises:
+            TornStreamError: A compressed file ends in the middle.
+        """
         with self._text() as text:
             return _read_up_to(text, RECORD_LIMIT_BYTES)
 
@@ -129,33 +137,79 @@ class HistoryFile:
 
         Raises:
             NotHistoryError: It is neither.
+            TornStreamError: A compressed file ends in the middle.
         """
-        with contextlib.suppress(TornStreamError), self._text() as text:
+        with self._text() as text:
             head = _read_up_to(text, SNIFF_BYTES)
-            has_banner = head.startswith(MARK) or b"\n" + MARK in head
-            if head and not has_banner and not _ATTRIBUTE_LINE.match(head):
-                raise NotHistoryError(
-                    str(self.path),
-                    expected="job history: lines `Name = value` and `***` banners",
-                    found=_kind_of(head),
-                    mend="give the file that `condor_config_val HISTORY` names",
-                )
+        has_banner = head.startswith(MARK) or b"\n" + MARK in head
+        if head and not has_banner and not _ATTRIBUTE_LINE.match(head):
+            raise not_history(self.path, found=_kind_of(head))
 
     @contextlib.contextmanager
     def _text(self, offset: int = 0) -> Iterator[BinaryIO]:
         """Yield the decompressed text from *offset* on."""
+        file = _PositionedFile(self._descriptor)
         if self.compression is None:
             if self.stat().size_bytes < offset:
                 raise ShorterError
-            self._file.seek(offset)
-            yield self._file
+            file.seek(offset)
+            yield _buffered(file)
             return
-        with _decompressed(self._file, self.compression) as text:
+        stream = pa.CompressedInputStream(pa.PythonFile(file, "r"), self.compression)
+        with _buffered(stream) as text:
             try:
                 _skip(text, offset)
                 yield text
             except OSError as error:
                 raise TornStreamError(f"{self.path}: {error}") from error
+
+
+class _PositionedFile(io.RawIOBase):
+    """A reader with its own position over a shared descriptor, which it leaves open."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence != os.SEEK_SET:
+            raise io.UnsupportedOperation
+        self._at = offset
+        return offset
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        count = os.preadv(self._descriptor, [buffer], self._at)
+        self._at += count
+        return count
+
+
+def _buffered(raw: Any) -> BinaryIO:  # noqa: ANN401 - Arrow's files are no RawIOBase
+    return io.BufferedReader(raw, BUFFER_BYTES)
+
+
+def _as_file_stat(now: os.stat_result) -> FileStat:
+    return FileStat(now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+def stat_history(path: Path) -> FileStat | None:
+    """Return the state of *path* without opening it, ``None`` if it is not there."""
+    try:
+        return _as_file_stat(path.stat())
+    except OSError:
+        return None
+
+
+def not_history(path: Path, *, found: str) -> NotHistoryError:
+    """Return the error that *path* is no job history but *found*."""
+    return NotHistoryError(
+        str(path),
+        expected="job history: lines `Name = value` and `***` banners",
+        found=found,
+        mend="give the file that `condor_config_val HISTORY` names",
+    )
 
 
 def open_history(path: Path) -> HistoryFile:
@@ -181,16 +235,8 @@ def open_history(path: Path) -> HistoryFile:
     return HistoryFile(path, descriptor)
 
 
-def _compression_of(file: BinaryIO) -> Compression | None:
-    head = file.read(4)
+def _compression_of(head: bytes) -> Compression | None:
     return next((kind for mark, kind in _MAGIC.items() if head.startswith(mark)), None)
-
-
-def _decompressed(file: BinaryIO, compression: Compression) -> BinaryIO:
-    twin = os.fdopen(os.dup(file.fileno()), "rb")  # closing the stream closes it
-    os.lseek(twin.fileno(), 0, os.SEEK_SET)  # the buffer's own seek may not reach it
-    stream = pa.CompressedInputStream(pa.PythonFile(twin, mode="r"), compression)
-    return cast("BinaryIO", io.BufferedReader(stream))
 
 
 def _skip(text: BinaryIO, count: int) -> None:
@@ -226,11 +272,8 @@ def _split(text: BinaryIO, offset: int, path: Path) -> Iterator[RawRecord]:
 
 def _check_length(length_bytes: int, start: int, path: Path) -> None:
     if length_bytes > RECORD_LIMIT_BYTES:
-        raise NotHistoryError(
-            f"{path} at byte {start}",
-            expected="a `***` banner after a job ad",
-            found=f"none in {length_bytes} bytes",
-            mend="give the file that `condor_config_val HISTORY` names",
+        raise not_history(
+            path, found=f"{length_bytes} bytes without a banner from byte {start}"
         )
 
 

@@ -72,3 +72,17 @@ def _open(path: Path) -> pq.ParquetFile:
             raise LedgerError(
                 f"cannot read {path}", found=str(error), mend="check owner and mode"
             ) from error
+
+
+def refuse_other_version(ledger: Path) -> None:
+    """Refuse a ledger that another schema version wrote; a new one is fine.
+
+    One version is in all files of a ledger, so one file tells.
+
+    Raises:
+        LedgerMismatchError: The version is another one.
+        LedgerError: The file cannot be read.
+    """
+    for path in job_files(ledger)[:1]:
+        with _open(path) as file:
+            check_mark(file.schema_arrow, path)

@@ -70,15 +70,14 @@ def _field(column: Column) -> "pa.Field[Any]":
 @functools.cache
 def gaps_schema() -> pa.Schema:
     """Return the schema of the table ``gaps``, without a file's mark."""
-    return pa.schema(
-        [
-            pa.field("schedd", pa.string(), nullable=False),
-            pa.field("source", pa.string(), nullable=False),
-            pa.field("reason", pa.string(), nullable=False),
-            pa.field("from_at", TIMESTAMP, nullable=False),
-            pa.field("to_at", TIMESTAMP, nullable=False),
-        ]
-    )
+    fields: list[pa.Field[Any]] = [
+        pa.field("schedd", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("from_at", TIMESTAMP, nullable=False),
+        pa.field("to_at", TIMESTAMP, nullable=False),
+    ]
+    return pa.schema(fields)
 
 
 def table_of(records: Sequence[JobRecord]) -> pa.Table:

@@ -1,0 +1,74 @@
+"""The commands ``poolmeter probe …``: parse, call one function, print."""
+
+import datetime as dt
+import json
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from poolmeter.cli import settings_of, shared_options
+from poolmeter.config import Config
+from poolmeter.errors import one_line
+from probe.progress import shown
+from probe.run import RunReport, run_probe
+from probe.summary import as_data, note_lines, summary_line
+
+
+@click.group()
+def probe() -> None:
+    """Read job history into the ledger (access point)."""
+
+
+@probe.command()
+@click.option(
+    "--history",
+    "histories",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Live history file; its rotations are found beside it. May be repeated.",
+)
+@click.option("--schedd", help="Name of the schedd (default: this host's full name).")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text")
+@shared_options
+@click.pass_context
+def run(
+    ctx: click.Context, histories: tuple[Path, ...], schedd: str | None, output: str
+) -> None:
+    r"""Read what is new in the job history into the ledger.
+
+    Prints nothing when all went well and nobody looks, so that cron sends no mail.
+
+    \b
+    Example:
+        poolmeter probe run --history /var/lib/condor/spool/history
+
+    Exit code 3: done, but something was set aside or records may be lost.
+    """
+    config = settings_of(ctx).config()
+    with shown() as progress:
+        report = run_probe(
+            Path(config.ledger.path),
+            schedd or schedd_name(config),
+            histories or tuple(Path(path) for path in config.probe.history),
+            config,
+            now=dt.datetime.now(dt.UTC),
+            progress=progress,
+        )
+    _print(report, output)
+    ctx.exit(report.exit_code)
+
+
+def schedd_name(config: Config) -> str:
+    """Return the configured name, else HTCondor's own default: the host's full name."""
+    return config.probe.schedd or socket.getfqdn()
+
+
+def _print(report: RunReport, output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps(as_data(report), indent=2))
+    elif sys.stdout.isatty() or report.exit_code:
+        click.echo(summary_line(report))
+    for line in note_lines(report):
+        click.echo(one_line(line), err=True)

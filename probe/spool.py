@@ -1,0 +1,95 @@
+"""Records of a run on their way to the ledger, on disk instead of in memory.
+
+Rows are kept by day as Arrow files; each touched day is then merged once.  The spool
+of a run that was killed is thrown away: its records are read again.
+"""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from poolmeter.durable import make_folder, write_error
+from poolmeter.ledger.layout import file_name_of, state_folder
+from poolmeter.ledger.schema import table_of
+from poolmeter.record import JobRecord
+
+#: Records held in memory before they go to disk.
+BUFFER_ROWS = 8192
+
+
+class Spool:
+    """Collects records; afterwards gives them back by day."""
+
+    def __init__(self, ledger: Path, schedd: str) -> None:
+        self._folder = state_folder(ledger) / "spool" / file_name_of(schedd)
+        self._buffer: list[JobRecord] = []
+        self._parts = 0
+        self.rows = 0
+
+    def clear(self) -> None:
+        """Throw away all that is there.
+
+        Raises:
+            LedgerError: The folder cannot be removed.
+        """
+        try:
+            if self._folder.exists():
+                shutil.rmtree(self._folder)
+        except OSError as error:
+            raise write_error(self._folder, error) from error
+        self._buffer.clear()
+        self.rows = 0
+
+    def add(self, record: JobRecord) -> None:
+        """Take *record*.
+
+        Raises:
+            LedgerError: The spool cannot be written.
+        """
+        self._buffer.append(record)
+        self.rows += 1
+        if len(self._buffer) >= BUFFER_ROWS:
+            self._flush()
+
+    def days(self) -> Iterator[tuple[dt.date, pa.Table]]:
+        """Yield each day and its rows, in the order of days.
+
+        Raises:
+            LedgerError: The spool cannot be written.
+        """
+        self._flush()
+        for folder in sorted(self._folder.glob("*")):
+            parts = [_read(path) for path in sorted(folder.glob("*.arrow"))]
+            yield dt.date.fromisoformat(folder.name), pa.concat_tables(parts)
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        table = table_of(self._buffer)
+        self._buffer.clear()
+        days = pc.cast(pc.floor_temporal(table["ended_at"], unit="day"), pa.date32())
+        for day in pc.unique(days).to_pylist():
+            is_of_day = pc.equal(days, pa.scalar(day, pa.date32()))
+            self._write(str(day), table.filter(is_of_day))
+        self._parts += 1
+
+    def _write(self, day: str, table: pa.Table) -> None:
+        path = self._folder / day / f"{self._parts:08d}.arrow"
+        make_folder(path.parent)
+        try:
+            with (
+                pa.OSFile(str(path), "wb") as file,
+                pa.ipc.new_file(file, table.schema) as writer,
+            ):
+                writer.write_table(table)
+        except OSError as error:
+            raise write_error(path, error) from error
+
+
+def _read(path: Path) -> pa.Table:
+    with pa.OSFile(str(path), "rb") as file:
+        return pa.ipc.open_file(file).read_all()
