@@ -1,3 +1,72 @@
-"""Per-job accounting for HTCondor pools: the ground floor that all parts import."""
+"""Per-job accounting for HTCondor pools: the ground floor that all parts import.
+
+For analysts: :func:`jobs` reads a ledger into pandas, :func:`statement` prices a
+month.  What they need is imported when they are called.
+"""
+
+import typing
+from os import PathLike
+
+if typing.TYPE_CHECKING:
+    import pandas as pd
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "jobs", "statement"]
+
+
+def jobs(
+    ledger: str | PathLike[str],
+    *,
+    month: str | None = None,
+    columns: typing.Sequence[str] = (),
+) -> "pd.DataFrame":
+    """Return the jobs that ended in *month* (``YYYY-MM``, UTC), or all of them.
+
+    One row a job, columns as in ``docs/record.md``, in Arrow-backed dtypes: whole
+    numbers with nulls stay exact.  Sum with ``min_count=1``, so that the sum of
+    nothing known is unknown and not 0.
+
+    Raises:
+        UsageError: The month is none, or a column does not exist.
+        LedgerError: The ledger cannot be read.
+        MissingPartError: The extra ``reports`` is not installed.
+    """
+    from poolmeter.lazy import load  # noqa: PLC0415 - keeps `import poolmeter` light
+
+    read_frame = load("poolmeter.frames:read_frame", extra="reports")
+    return typing.cast("pd.DataFrame", read_frame(ledger, month, columns))
+
+
+def statement(
+    ledger: str | PathLike[str],
+    month: str,
+    *,
+    by: str = "vo",
+    vo: str | None = None,
+    prices: str = "ec2-us-east-1-2026",
+    vcpus_per_cpu: int = 1,
+) -> dict[str, typing.Any]:
+    """Return the statement of *month* as plain data, costs as decimal strings.
+
+    Raises:
+        UsageError: The month or the ledger is none.
+        PriceBookError: The book cannot be used.
+        LedgerError: The ledger cannot be read.
+        MissingPartError: The extra ``reports`` is not installed.
+    """
+    from pathlib import Path  # noqa: PLC0415 - keeps `import poolmeter` light
+
+    from poolmeter.lazy import load  # noqa: PLC0415 - as above
+
+    find_book = load("reports.price_book_file:find_book", extra="reports")
+    make_statement = load("reports.statement:statement", extra="reports")
+    as_data = load("reports.render_json:as_data", extra="reports")
+    made = make_statement(
+        Path(ledger),
+        month,
+        by=by,
+        vo=vo,
+        book=find_book(prices),
+        vcpus_per_cpu=vcpus_per_cpu,
+    )
+    return typing.cast("dict[str, typing.Any]", as_data(made))

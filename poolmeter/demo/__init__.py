@@ -1,0 +1,1 @@
+"""The main job in miniature: bundled history of a real pool, ledger, statement."""

@@ -1,0 +1,59 @@
+"""The ledger as a pandas frame, exact."""
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from poolmeter.errors import UsageError
+from poolmeter.ledger.scan import job_batches
+from poolmeter.ledger.schema import jobs_schema
+
+
+def read_frame(
+    ledger: str | PathLike[str], month: str | None, columns: Sequence[str]
+) -> pd.DataFrame:
+    """Return jobs as Arrow-backed pandas, as :func:`poolmeter.jobs` describes.
+
+    Plain pandas would turn int64 with nulls into float64 and lose whole bytes.
+
+    Raises:
+        UsageError: The month is none, or a column does not exist.
+        LedgerError: The ledger cannot be read.
+    """
+    names = list(columns) or jobs_schema().names
+    schema = pa.schema([_field(name) for name in names])
+    first_day, last_day = month_days(month) if month else (None, None)
+    batches = job_batches(
+        Path(ledger), columns=names, first_day=first_day, last_day=last_day
+    )
+    table = pa.Table.from_batches([batch.cast(schema) for batch in batches], schema)
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def month_days(month: str) -> tuple[dt.date, dt.date]:
+    """Return the first and the last day of *month*.
+
+    >>> month_days("2026-02")
+    (datetime.date(2026, 2, 1), datetime.date(2026, 2, 28))
+
+    Raises:
+        UsageError: It is no month.
+    """
+    found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", month)
+    if not found:
+        raise UsageError("month", expected="YYYY-MM, such as 2026-10", found=month)
+    year, number = int(found[1]), int(found[2])
+    days = calendar.monthrange(year, number)[1]
+    return dt.date(year, number, 1), dt.date(year, number, days)
+
+
+def _field(name: str) -> "pa.Field[pa.DataType]":
+    if name not in jobs_schema().names:
+        raise UsageError("column", found=name, mend="docs/record.md lists the columns")
+    return jobs_schema().field(name)
