@@ -52,12 +52,12 @@ def statement_command(
     prices: str | None,
     output: str,
 ) -> int:
-    r"""Print what a month's usage would cost, line by line.
+    """Print what a month's usage would cost, line by line.
 
     \b
     Example:
         poolmeter report statement --month 2026-10 --by owner --vo cms
-    """
+    """  # noqa: D301 - click reads the control character
     config = settings_of(ctx).config()
     result = statement(
         Path(config.ledger.path),

@@ -41,14 +41,15 @@ CREATE MACRO whole_s(ms) AS
     ((ms::HUGEINT - ((ms % 1000) + 1000) % 1000) // 1000)
 """
 
+#: greatest() and least() pass over nulls, so an unknown wall time is asked for first.
 #: month_s: seconds in the month; ended_s decides the job, end_s its bytes.
 _PLACED = """
 WITH whole AS (
     SELECT *,
         whole_s(epoch_ms(ended_at)) AS ended_s,
         whole_s(epoch_ms(last_started_at)) AS started_s,
-        CASE WHEN wall_s < 0 THEN NULL
-             ELSE least(wall_s::HUGEINT, 1::HUGEINT << 60) END AS wall,
+        CASE WHEN wall_s >= 0
+             THEN least(wall_s::HUGEINT, 1::HUGEINT << 60) END AS wall,
         CASE WHEN last_run_wall_s >= 0 THEN last_run_wall_s::HUGEINT END AS last_wall
     FROM jobs
 ),
@@ -70,8 +71,8 @@ in_month AS (
     SELECT *,
         ended_s >= $from_s AND ended_s < $to_s AS is_job,
         end_s >= $from_s AND end_s < $to_s AS has_bytes,
-        greatest(0, coalesce(
-            least(end_s, $to_s) - greatest(end_s - wall, $from_s), 0)) AS month_s
+        CASE WHEN wall IS NULL THEN 0 ELSE greatest(
+            0, least(end_s, $to_s) - greatest(end_s - wall, $from_s)) END AS month_s
     FROM placed
     WHERE $vo::VARCHAR IS NULL
        OR $vo::VARCHAR = CASE WHEN coalesce(vo, '') IN ('', 'unknown')

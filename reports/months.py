@@ -79,7 +79,7 @@ def parse_month(text: str) -> Month:
 def start_of_day_s(day: dt.date) -> int:
     """Return the first second of *day* in UTC.
 
-    >>> start_of_day_s(datetime.date(2026, 10, 1))
+    >>> start_of_day_s(dt.date(2026, 10, 1))
     1790812800
     """
     midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)

@@ -88,7 +88,7 @@ class Billing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def billed_s(self, length_s: int, runs: int = 1) -> int:
         """Return the seconds charged for *runs* runs that lasted *length_s* together.
 
-        >>> day = datetime.date(2017, 10, 2)
+        >>> day = dt.date(2017, 10, 2)
         >>> rule = Billing(from_=day, increment_s=1, minimum_s=60, source="x")
         >>> rule.billed_s(5), rule.billed_s(90), rule.billed_s(90, runs=2)
         (60, 90, 120)

@@ -39,7 +39,7 @@ def render_text(statement: Statement, width: int = DEFAULT_WIDTH) -> str:
         # A number is never cut: what is too wide for the terminal wraps there.
         width = max(width, total_width(columns))
         parts.append(_table(columns))
-    parts.append(_foot_table(statement))
+    parts += [Text(), _foot_table(statement)]
     out = io.StringIO()
     console = Console(
         file=out, width=width, color_system=None, highlight=False, markup=False
