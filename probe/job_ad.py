@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 import classad2
 
 from poolmeter.attributes import CLUSTER_ID, GLOBAL_JOB_ID, PROC_ID
+from probe.expressions import RefusedExpressionError, is_too_long, refuse_costly
 
 _LINE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*=\s*(.*?)\s*\Z", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?\d+")
@@ -97,7 +98,12 @@ class JobAd:
             return None
         if _INTEGER.fullmatch(raw):
             return int(raw)
-        value = self.evaluated.eval(name)
+        try:
+            refuse_costly(name, self.raw)
+            value = self.evaluated.eval(name)
+        except (RefusedExpressionError, classad2.ClassAdException) as error:
+            self._warn(name, str(error))
+            return None
         return None if isinstance(value, classad2.Value) else value
 
     def _warn(self, name: str, reason: str) -> None:
@@ -117,15 +123,17 @@ def parse_ad(text: str) -> JobAd:
             no line at all, or the text holds attributes of two jobs.
     """
     raw: dict[str, str] = {}
+    lines: list[str] = []
     for number, name, value in _attributes(text):
         if name in _IDENTITY_KEYS and raw.get(name, value) != value:
             raise UnreadableAdError(f"line {number}: a second {name}, of another job")
         raw[name] = value
+        lines.append(f"{name} = {'error' if is_too_long(value) else value}")
     if not raw:
         raise UnreadableAdError("no attribute")
-    parsed = _parse(text)
+    parsed = _parse("\n".join(lines))
     if len(parsed) != len(raw):
-        raise UnreadableAdError(_first_bad_line(text))
+        raise UnreadableAdError(_first_bad_line(lines))
     return JobAd(raw, parsed)
 
 
@@ -148,9 +156,9 @@ def _parse(text: str) -> classad2.ClassAd:
         raise UnreadableAdError(f"classad2 refuses it: {error}") from error
 
 
-def _first_bad_line(text: str) -> str:
-    """Name the line at which classad2 silently stopped."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip() and len(_parse(line)) == 0:
-            return f"line {number}: no ClassAd value: {line.strip()[:80]!r}"
+def _first_bad_line(lines: list[str]) -> str:
+    """Name the attribute at which classad2 silently stopped."""
+    for line in lines:
+        if len(_parse(line)) == 0:
+            return f"no ClassAd value: {line[:80]!r}"
     return "classad2 reads only a part of it"
