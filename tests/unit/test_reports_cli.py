@@ -1,0 +1,119 @@
+"""``poolmeter report``: parse, one call, print, exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from poolmeter.cli import main
+from tests.unit.reports_ledger import BOOK_TOML, job, write_ledger
+
+
+def _run(
+    capsys: pytest.CaptureFixture[str], *arguments: str | Path
+) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert isinstance(stop.value.code, int)
+    return stop.value.code, out, err
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return write_ledger(tmp_path / "ledger", job(), job(owner="bob", vo="atlas"))
+
+
+def test_a_statement_is_printed_from_the_shipped_book(
+    capsys: pytest.CaptureFixture[str], ledger: Path
+) -> None:
+    code, out, err = _run(
+        capsys, "report", "statement", "--ledger", ledger, "--month", "2026-10"
+    )
+
+    assert (code, err) == (0, "")
+    assert "ec2-us-east-1-2026" in out
+    assert "atlas" in out
+
+
+def test_the_json_is_of_the_asked_vo_and_book(
+    capsys: pytest.CaptureFixture[str], ledger: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(BOOK_TOML)
+
+    code, out, _ = _run(
+        capsys, "--ledger", ledger, "report", "statement", "--month=2026-10",
+        "--by=owner", "--vo=cms", "--format=json", "--prices", path,
+    )  # fmt: skip
+
+    data = json.loads(out)
+    assert code == 0
+    assert data["book"]["id"] == "three-types"
+    assert [line["key"] for line in data["lines"]] == ["alice"]
+
+
+def test_the_configuration_decides_how_many_vcpus_a_cpu_is(
+    capsys: pytest.CaptureFixture[str], ledger: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "poolmeter.toml"
+    config.write_text("[report]\nvcpus_per_cpu = 2\n")
+
+    _, out, _ = _run(
+        capsys, "report", "statement", "--month=2026-10", "--format=json",
+        "--ledger", ledger, "--config", config,
+    )  # fmt: skip
+
+    assert json.loads(out)["vcpus_per_cpu"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--month=2026-1"], "expected YYYY-MM"),
+        (["--month=2026-10", "--by=nobody"], "nobody"),
+        (["--month=2026-10", "--prices=ec2"], "one of ec2-us-east-1-2026"),
+        (["--month=2019-10"], "expected rates for 2019-10"),
+        ([], "--month"),
+        (["--month=2026-10", "--ledger=/nonexistent"], "check --ledger"),
+    ],
+)
+def test_what_cannot_be_used_exits_2_with_one_line(
+    capsys: pytest.CaptureFixture[str], ledger: Path, arguments: list[str], message: str
+) -> None:
+    code, out, err = _run(capsys, "--ledger", ledger, "report", "statement", *arguments)
+
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_an_empty_month_is_no_failure(
+    capsys: pytest.CaptureFixture[str], ledger: Path
+) -> None:
+    code, out, err = _run(
+        capsys, "--ledger", ledger, "report", "statement", "--month=2026-09"
+    )
+
+    assert (code, err) == (0, "")
+    assert "No jobs in the ledger for 2026-09." in out
+
+
+def test_every_command_has_help_with_an_example(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = _run(capsys, "report", "statement", "--help")
+
+    assert code == 0
+    assert "Example:\n" in out
+
+
+def test_the_parts_of_nodes_and_access_points_are_not_imported() -> None:
+    program = (
+        "import sys, reports.cli; "
+        "sys.exit(any(n.partition('.')[0] in ('probe', 'collectors') "
+        "for n in sys.modules))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
