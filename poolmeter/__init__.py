@@ -60,7 +60,6 @@ def statement(
 
     find_book = load("reports.price_book_file:find_book", extra="reports")
     make_statement = load("reports.statement:statement", extra="reports")
-    as_data = load("reports.render_json:as_data", extra="reports")
     made = make_statement(
         Path(ledger),
         month,
@@ -69,4 +68,4 @@ def statement(
         book=find_book(prices),
         vcpus_per_cpu=vcpus_per_cpu,
     )
-    return typing.cast("dict[str, typing.Any]", as_data(made))
+    return typing.cast("dict[str, typing.Any]", made.to_json())

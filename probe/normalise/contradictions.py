@@ -131,8 +131,9 @@ def _of_slot(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
         and slot_time_is_off(resources.slot_time_ms, times, weight_milli)
     ):
         yield "slot_time_differs_from_wall_time"
-    machine_milli = ad.integer(names.MACHINE_ATTR_CPUS, scale=MILLI)
-    if machine_milli and (resources.cpus_milli or 0) < machine_milli:
+    machine_milli = ad.integer(names.MACHINE_ATTR_CPUS, scale=MILLI) or 0
+    provisioned_milli = ad.integer(names.CPUS_PROVISIONED, scale=MILLI)
+    if provisioned_milli is not None and provisioned_milli < machine_milli:
         yield "cpus_below_slot"
     if _is_below_literal_request(ad, resources):
         yield "memory_below_request"

@@ -172,9 +172,10 @@ def _size(ad: JobAd, name: str, unit_bytes: int) -> int | None:
 
 
 def _first_milli(ad: JobAd, *candidates: str) -> int | None:
-    """Return the first of *candidates* that has a value, in thousandths."""
-    for name in candidates:
-        value = ad.integer(name, high=_INT32_MAX, scale=MILLI)
-        if value is not None:
-            return value
-    return None
+    """Return the first of *candidates* that is more than 0, in thousandths.
+
+    No slot has 0 cpus; without a better value a 0 stays.
+    """
+    values = [ad.integer(name, high=_INT32_MAX, scale=MILLI) for name in candidates]
+    known = [value for value in values if value is not None]
+    return next((value for value in known if value), known[0] if known else None)
