@@ -73,7 +73,9 @@ class HistoryFile:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
-        self.compression = _compression_of(os.pread(descriptor, 4, 0))
+        self.compression: Compression | None = _compression_of(
+            os.pread(descriptor, 4, 0)
+        )
 
     def __enter__(self) -> Self:
         """Return the file itself."""
