@@ -29,8 +29,8 @@ pc: Any = pyarrow.compute
 PRICED = "priced"
 UNPRICED = "unpriced"
 UNBILLED = "unbilled"
-WALL_UNKNOWN = "wall time unknown"
-NO_REASON = "no reason given"
+WALL_UNKNOWN = "wall_time_unknown"
+NO_REASON = "no_reason_given"
 
 _INT64_MAX = 2**63 - 1
 #: No wall time is longer; keeps sums of garbage inside 64 bits.
@@ -82,6 +82,7 @@ _MADE_FIELDS: list["pa.Field[Any]"] = [
     pa.field("billed_s", pa.int64()),
     pa.field("core_ms", pa.int64()),
     pa.field("cpu_ms", pa.int64()),
+    pa.field("core_ms_with_cpu", pa.int64()),
     pa.field("gpu_s", pa.int64()),
 ]
 
@@ -206,6 +207,7 @@ class ChargeMaker:
         part = cut.slices.get(index)
         at_end = index == cut.end_period
         wall_s = part.wall_s if part else 0
+        core_ms = _share_of(job.core_ms, cut.wall_s, part, at_end=at_end)
         return (
             *self._outcome(job, index),
             job.shape.memory_bytes is None,
@@ -214,8 +216,9 @@ class ChargeMaker:
             int(at_end),
             wall_s,
             part.billed_s if part else 0,
-            _share_of(job.core_ms, cut.wall_s, part, at_end=at_end),
+            core_ms,
             _share_of(job.cpu_ms, cut.wall_s, part, at_end=at_end),
+            None if job.cpu_ms is None else core_ms,
             wall_s * max(job.shape.gpus, 0),
         )
 

@@ -19,7 +19,7 @@ from reports.statement_data import (
     add_known,
 )
 
-_NOT_ALL_COUNTED = "not every charged class was counted"
+_NOT_ALL_COUNTED = "not_all_counted"
 
 
 def asides(sums: Iterable[ChargeSum], outcome: str) -> tuple[Aside, ...]:
@@ -75,7 +75,7 @@ def trust_of(sums: Sequence[ChargeSum], jobs: Sequence[ContradictedJob]) -> Trus
 def coverage_of(
     sums: Iterable[ChargeSum],
     charged: frozenset[str],
-    lines: Iterable[Line],
+    lines: Sequence[Line],
     gaps: Sequence[Gap],
 ) -> Coverage:
     """Return for how much of the priced work the *charged* traffic is known."""
@@ -91,6 +91,7 @@ def coverage_of(
         jobs_with_network=sum(charge.jobs_network for charge in known),
         wall_s=sum(charge.wall_s for charge in priced),
         wall_s_with_network=sum(charge.wall_s for charge in known),
+        core_s_with_cpu=sum(line.core_s_with_cpu or 0 for line in lines),
         missing=dict(sorted(missing.items())),
         incomplete_lines=tuple(x.key for x in lines if not x.network_complete),
         gaps=tuple(gaps),

@@ -37,6 +37,7 @@ _SUMMED = (
     "wall_s",
     "core_ms",
     "cpu_ms",
+    "core_ms_with_cpu",
     "gpu_s",
     *NETWORK_COLUMNS,
 )
@@ -48,7 +49,8 @@ class ChargeSum:
     """The sum over all charges that share the first group of fields.
 
     ``billed_share_s`` is billed seconds x share numerators, ``None`` where nothing
-    was priced.  A count is ``None`` where no job of the group has it.
+    was priced.  ``core_ms_with_cpu`` is the core time of the jobs whose CPU time is
+    known.  A count is ``None`` where no job of the group has it.
     """
 
     site: str | None
@@ -72,6 +74,7 @@ class ChargeSum:
     wall_s: int
     core_ms: int | None
     cpu_ms: int | None
+    core_ms_with_cpu: int | None
     gpu_s: int
     billed_share_s: int | None
     network: tuple[int | None, ...]

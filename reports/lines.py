@@ -36,6 +36,7 @@ class _Cell:
     gpu_s: int = 0
     core_ms: int | None = None
     cpu_ms: int | None = None
+    core_ms_with_cpu: int | None = None
     network: tuple[int | None, ...] = (None,) * len(NETWORK_COLUMNS)
     compute: Fraction = Fraction(0)
     egress: Fraction | None = Fraction(0)
@@ -111,6 +112,9 @@ def _cells(
         cell.gpu_s += charge.gpu_s
         cell.core_ms = add_known(cell.core_ms, charge.core_ms)
         cell.cpu_ms = add_known(cell.cpu_ms, charge.cpu_ms)
+        cell.core_ms_with_cpu = add_known(
+            cell.core_ms_with_cpu, charge.core_ms_with_cpu
+        )
         pairs = zip(cell.network, charge.network, strict=True)
         cell.network = tuple(add_known(old, new) for old, new in pairs)
         if charge.instance_type is not None:
@@ -175,6 +179,7 @@ def _rounded(keys: Mapping[str, _Cell]) -> list[Line]:
     )
     core_s = _apportion_known([_seconds(cell.core_ms) for cell in cells])
     cpu_s = _apportion_known([_seconds(cell.cpu_ms) for cell in cells])
+    with_cpu_s = _apportion_known([_seconds(cell.core_ms_with_cpu) for cell in cells])
     return [
         Line(
             key=key,
@@ -182,6 +187,7 @@ def _rounded(keys: Mapping[str, _Cell]) -> list[Line]:
             wall_s=cell.wall_s,
             core_s=core_s[index],
             cpu_s=cpu_s[index],
+            core_s_with_cpu=with_cpu_s[index],
             gpu_s=cell.gpu_s,
             network=cell.network,
             compute_cost=money(compute[index]),

@@ -49,10 +49,10 @@ class Fit(NamedTuple):
 
 
 #: Why a job has no price; the words of a statement's ``unpriced`` lines.
-NO_CPUS = "cpus unknown"
-NOTHING_FITS = "no instance type is large enough"
-NO_GPU_TYPE = "the book has no instance type with GPUs"
-NO_RATE = "the book has no rate for that time"
+NO_CPUS = "cpus_unknown"
+NOTHING_FITS = "no_type_large_enough"
+NO_GPU_TYPE = "no_type_with_gpus"
+NO_RATE = "no_rate_at_that_time"
 
 
 class _Scaled(NamedTuple):

@@ -161,6 +161,7 @@ def _notes(by: By, unsized: Amount) -> tuple[str, ...]:
         )
     if unsized.jobs or unsized.wall_s:
         notes.append(
-            f"{unsized.jobs} jobs of unknown memory were priced by their cpus alone."
+            "The memory of some jobs is unknown; they are priced by their cpus alone: "
+            f"{unsized.jobs:,} jobs, {unsized.wall_s:,} wall seconds."
         )
     return tuple(notes)

@@ -20,7 +20,8 @@ class Line:
     """One payer's month.
 
     ``network`` holds the six byte sums in the order of ``NETWORK_COLUMNS``; a sum is
-    ``None`` where no job of the line has that count.  ``network_cost`` is ``None``
+    ``None`` where no job of the line has that count.  ``core_s_with_cpu`` is the core
+    time of the jobs whose CPU time is known.  ``network_cost`` is ``None``
     where nothing that costs money was counted; it is a lower bound unless
     ``network_complete``.
     """
@@ -30,6 +31,7 @@ class Line:
     wall_s: int = 0
     core_s: int | None = None
     cpu_s: int | None = None
+    core_s_with_cpu: int | None = None
     gpu_s: int = 0
     network: tuple[int | None, ...] = (None,) * len(NETWORK_COLUMNS)
     compute_cost: Decimal = Decimal("0.00")
@@ -50,6 +52,7 @@ class Line:
             wall_s=self.wall_s + other.wall_s,
             core_s=add_known(self.core_s, other.core_s),
             cpu_s=add_known(self.cpu_s, other.cpu_s),
+            core_s_with_cpu=add_known(self.core_s_with_cpu, other.core_s_with_cpu),
             gpu_s=self.gpu_s + other.gpu_s,
             network=tuple(add_known(mine, theirs) for mine, theirs in pairs),
             compute_cost=self.compute_cost + other.compute_cost,
@@ -135,14 +138,16 @@ class Trust:
 class Coverage:
     """For how much of the priced work the traffic that costs money is known.
 
-    ``jobs`` are those whose bytes belong to the month.  ``incomplete_lines`` are the
-    keys whose network cost is a lower bound.
+    ``core_s_with_cpu`` is the core time of which the CPU time is known.  ``jobs`` are
+    those whose bytes belong to the month.  ``incomplete_lines`` are the keys whose
+    network cost is a lower bound.
     """
 
     jobs: int
     jobs_with_network: int
     wall_s: int
     wall_s_with_network: int
+    core_s_with_cpu: int
     missing: Mapping[str, int]
     incomplete_lines: tuple[str, ...]
     gaps: tuple[Gap, ...]
@@ -288,6 +293,7 @@ def _coverage_json(coverage: Coverage) -> dict[str, Any]:
         "jobs_with_network": coverage.jobs_with_network,
         "wall_s": coverage.wall_s,
         "wall_s_with_network": coverage.wall_s_with_network,
+        "core_s_with_cpu": coverage.core_s_with_cpu,
         "missing": dict(coverage.missing),
         "lower_bound": coverage.is_lower_bound,
         "incomplete_lines": list(coverage.incomplete_lines),

@@ -4,6 +4,8 @@ import dataclasses
 
 from rich.cells import cell_len
 
+#: What stands where nothing is known.
+NOTHING = "-"
 #: Blanks between two columns.
 GUTTER = 2
 
@@ -20,6 +22,11 @@ class Column:
     def width(self) -> int:
         """Columns of the terminal that it takes, with the gutter to its right."""
         return max(map(cell_len, [self.title, *self.cells])) + GUTTER
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it may be left out and tells nothing."""
+        return self.drop_rank is not None and set(self.cells) == {NOTHING}
 
 
 def fitting(columns: list[Column], width: int) -> list[Column]:

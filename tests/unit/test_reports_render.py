@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from reports.render_json import render_json
-from reports.render_text import render_text, shown
+from reports.render_text import render_text
 from reports.statement import statement
 from reports.statement_data import By, Statement
+from reports.text_words import shown
 from tests.unit.reports_ledger import GB, book, job, write_ledger
 
 _HOSTILE = [
@@ -109,9 +110,9 @@ def test_the_text_says_all_that_limits_its_figures(tmp_path: Path) -> None:
     for words in (
         "known for 2 of 3 jobs (66.7 %)",
         "no collector: 1",
-        "1 jobs, 1.0 wall h, 0 B WAN out: no instance type is large enough",
+        "1 job, 1.000 wall h, 0 B WAN out: no type large enough",
         "universe 7",
-        "wall_too_long: 1 jobs",
+        "wall_too_long: 1 job (1.000 h)",
         "job ap1#1.4 of alice",
         f"three-types, sha256 {result.book_sha256[:12]}",
         "a slot's cpu is 1 vCPU",
