@@ -1,0 +1,1 @@
+"""Measurements on this machine; their tables stand in ``docs/benchmarks.md``."""
