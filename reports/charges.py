@@ -33,7 +33,7 @@ WALL_UNKNOWN = "wall_time_unknown"
 NO_REASON = "no_reason_given"
 
 _INT64_MAX = 2**63 - 1
-#: No wall time is longer; keeps sums of garbage inside 64 bits.
+#: As if no wall time were longer: keeps Arrow's sums of garbage inside 64 bits.
 _LONGEST_S = 2**60
 
 #: Columns that a charge takes over from its job as they are.
@@ -183,7 +183,7 @@ class ChargeMaker:
         intervals: list[Interval] = []
         wall_s = 0
         if job.wall_s is not None and job.wall_s >= 0:
-            wall_s = min(job.wall_s, _LONGEST_S)
+            wall_s = job.wall_s
             times = JobTimes(
                 job.ended_s, job.last_started_s, wall_s, job.last_run_wall_s, job.runs
             )

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from poolmeter.record import NETWORK_COLUMNS
+from reports.batch_stream import batch_stream
 from reports.charges import CHARGES_SCHEMA
 
 _KEYS = (
@@ -81,12 +82,18 @@ class ChargeSum:
 
 
 def sum_charges(batches: Iterable[pa.RecordBatch]) -> list[ChargeSum]:
-    """Return the sums of *batches* (``CHARGES_SCHEMA``), in one pass over them."""
+    """Return the sums of *batches* (``CHARGES_SCHEMA``), in one pass over them.
+
+    Raises:
+        LedgerError: Their source cannot be read.
+    """
     sums = ", ".join(f"sum({name}) AS {name}" for name in _SUMMED)
     keys = ", ".join(_KEYS)
     query = f"SELECT {keys}, {sums}, {_SHARES} FROM charges GROUP BY ALL ORDER BY ALL"  # noqa: S608 - names of ours
-    reader = pa.RecordBatchReader.from_batches(CHARGES_SCHEMA, iter(batches))
-    with duckdb.connect(":memory:") as connection:
+    with (
+        batch_stream(batches, CHARGES_SCHEMA) as reader,
+        duckdb.connect(":memory:") as connection,
+    ):
         connection.register("charges", reader)
         result = connection.execute(query)
         names = [column[0] for column in result.description or []]

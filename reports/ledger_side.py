@@ -15,6 +15,7 @@ import pyarrow as pa
 from poolmeter.ledger.scan import job_batches
 from poolmeter.ledger.schema import jobs_schema
 from poolmeter.record import NETWORK_COLUMNS
+from reports.batch_stream import batch_stream
 from reports.months import Month
 from reports.statement_data import UNKNOWN, ContradictedJob
 
@@ -48,8 +49,7 @@ WITH whole AS (
     SELECT *,
         whole_s(epoch_ms(ended_at)) AS ended_s,
         whole_s(epoch_ms(last_started_at)) AS started_s,
-        CASE WHEN wall_s >= 0
-             THEN least(wall_s::HUGEINT, 1::HUGEINT << 60) END AS wall,
+        CASE WHEN wall_s >= 0 THEN wall_s::HUGEINT END AS wall,
         CASE WHEN last_run_wall_s >= 0 THEN last_run_wall_s::HUGEINT END AS last_wall
     FROM jobs
 ),
@@ -125,14 +125,16 @@ def _ask(ledger: Path, month: Month, vo: str | None, query: str) -> list[Any]:
     """Return the rows of *query* over the jobs that ended in *month* or later."""
     schema = pa.schema([jobs_schema().field(name) for name in _COLUMNS])
     batches = job_batches(ledger, columns=_COLUMNS, first_day=month.first_day)
-    reader = pa.RecordBatchReader.from_batches(schema, _plain(batches, schema))
     parameters = {
         "from_s": month.start_s,
         "to_s": month.end_s,
         "vo": vo,
         "unknown": UNKNOWN,
     }
-    with duckdb.connect(":memory:") as connection:
+    with (
+        batch_stream(_plain(batches, schema), schema) as reader,
+        duckdb.connect(":memory:") as connection,
+    ):
         connection.execute(_WHOLE_SECONDS)
         connection.register("jobs", reader)
         return connection.execute(query, parameters).fetchall()

@@ -8,12 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from poolmeter.errors import UsageError
+from poolmeter.errors import LedgerError, UsageError
 from poolmeter.ledger.gaps import Gap, add_gaps
 from reports.charges import LEDGER_COLUMNS, ChargeMaker
 from reports.engine import sum_charges
 from reports.lines import statement_lines
 from reports.months import parse_month
+from reports.price_book_file import find_book
 from reports.price_periods import price_periods, tariffs
 from reports.statement import statement
 from reports.statement_data import By, Statement
@@ -356,6 +357,19 @@ def test_a_ledger_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         statement(tmp_path / "no", "2026-10", book=book())
 
 
+@pytest.mark.parametrize("damage", [slice(200, 1200), slice(-3000, None)])
+def test_a_damaged_ledger_is_one_clear_error(tmp_path: Path, damage: slice) -> None:
+    """Although the file is read in the middle of DuckDB's query."""
+    ledger = write_ledger(tmp_path, job())
+    (path,) = ledger.glob("jobs/*/*.parquet")
+    content = bytearray(path.read_bytes())
+    content[damage] = bytes(len(content[damage]))
+    path.write_bytes(content)
+
+    with pytest.raises(LedgerError):
+        statement(ledger, "2026-10", book=book())
+
+
 def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
     data = _statement(write_ledger(tmp_path, job())).to_json()
 
@@ -371,6 +385,21 @@ def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
     assert data["book"] == {"id": "three-types", "sha256": book().sha256}
     assert data["interval_source"] == {"runs": 0, "job": 1}
     assert data["lines"][0]["compute_cost"] == "0.05"
+
+
+def test_the_largest_machine_for_long_is_priced_exactly(tmp_path: Path) -> None:
+    """Its seconds x share need more than 64 bits; 35 h of 12.7008."""
+    whole = job(
+        cpus_milli=192_000,
+        memory_provisioned_bytes=1536 * GIB,
+        wall_s=35 * 3600,
+        last_run_wall_s=35 * 3600,
+    )
+    ledger = write_ledger(tmp_path, whole)
+
+    result = statement(ledger, "2026-10", book=find_book("ec2-us-east-1-2026"))
+
+    assert _costs(result) == {"cms": "444.53"}
 
 
 def test_sums_hold_more_than_64_bits() -> None:
