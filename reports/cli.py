@@ -1,6 +1,7 @@
 """``poolmeter report``: statements on the terminal."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,7 @@ from reports.render_json import render_json
 from reports.render_text import DEFAULT_WIDTH, render_text
 from reports.statement import statement
 from reports.statement_data import By
+from reports.text_words import encodable
 
 
 @click.group()
@@ -68,8 +70,6 @@ def statement_command(
         vcpus_per_cpu=config.report.vcpus_per_cpu,
     )
     width = shutil.get_terminal_size((DEFAULT_WIDTH, 0)).columns
-    click.echo(
-        render_json(result) if output == "json" else render_text(result, width),
-        nl=False,
-    )
+    text = render_json(result) if output == "json" else render_text(result, width)
+    click.echo(encodable(text, sys.stdout.encoding), nl=False)
     return ExitCode.DONE if result.reconciliation.difference == 0 else ExitCode.FAILED

@@ -59,3 +59,17 @@ def jobs_text(count: int) -> str:
     ('1 job', '2,000 jobs')
     """
     return f"{count:,} job{'' if count == 1 else 's'}"
+
+
+def encodable(text: str, encoding: str) -> str:
+    """Return *text* in the characters that *encoding* has.
+
+    >>> encodable("≥ 5.00 naïve", "latin-1"), encodable("≥ 5.00", "utf-8")
+    ('>= 5.00 naïve', '≥ 5.00')
+    """
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        plain = text.translate({ord("≥"): ">=", ord("─"): "-", ord("…"): "~"})
+        return plain.encode(encoding, "backslashreplace").decode(encoding)
+    return text

@@ -1,6 +1,7 @@
 """``poolmeter report``: parse, one call, print, exit code."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,21 @@ def test_every_command_has_help_with_an_example(
 
     assert code == 0
     assert "Example:\n" in out
+
+
+def test_a_terminal_without_unicode_gets_plain_characters(tmp_path: Path) -> None:
+    ledger = write_ledger(tmp_path, job(network_trust="partial", vo="naïve 日本"))
+    command = [sys.executable, "-m", "poolmeter", "--ledger", str(ledger)]
+
+    done = subprocess.run(
+        [*command, "report", "statement", "--month=2026-10"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+
+    assert b">= 0.00" in done.stdout
+    assert b"na\\xefve \\u65e5\\u672c" in done.stdout
 
 
 def test_the_parts_of_nodes_and_access_points_are_not_imported() -> None:

@@ -269,6 +269,7 @@ def test_contradictory_jobs_are_charged_and_shown_by_name(tmp_path: Path) -> Non
     assert {name: a.jobs for name, a in trust.time.items()} == {
         "consistent": 1, "contradicted": 2
     }  # fmt: skip
+    assert {name: a.jobs for name, a in trust.network.items()} == {"signed": 2}
 
 
 def test_gaps_of_the_month_are_shown(tmp_path: Path) -> None:
