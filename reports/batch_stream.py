@@ -9,6 +9,17 @@ import pyarrow as pa
 from poolmeter.errors import LedgerError
 
 
+def connection() -> duckdb.DuckDBPyConnection:
+    """Return a new, empty DuckDB that writes nothing to the terminal.
+
+    By itself it draws a progress bar for every query of more than two seconds, into
+    the middle of our output.
+    """
+    made = duckdb.connect(":memory:")
+    made.execute("SET enable_progress_bar = false")
+    return made
+
+
 @contextlib.contextmanager
 def batch_stream(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema

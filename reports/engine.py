@@ -8,11 +8,10 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from poolmeter.record import NETWORK_COLUMNS
-from reports.batch_stream import batch_stream
+from reports.batch_stream import batch_stream, connection
 from reports.charges import CHARGES_SCHEMA
 
 _KEYS = (
@@ -92,10 +91,10 @@ def sum_charges(batches: Iterable[pa.RecordBatch]) -> list[ChargeSum]:
     query = f"SELECT {keys}, {sums}, {_SHARES} FROM charges GROUP BY ALL ORDER BY ALL"  # noqa: S608 - names of ours
     with (
         batch_stream(batches, CHARGES_SCHEMA) as reader,
-        duckdb.connect(":memory:") as connection,
+        connection() as database,
     ):
-        connection.register("charges", reader)
-        result = connection.execute(query)
+        database.register("charges", reader)
+        result = database.execute(query)
         names = [column[0] for column in result.description or []]
         return [
             _charge_sum(dict(zip(names, row, strict=True))) for row in result.fetchall()

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from poolmeter.ledger.scan import job_batches
 from poolmeter.ledger.schema import jobs_schema
 from poolmeter.record import NETWORK_COLUMNS
-from reports.batch_stream import batch_stream
+from reports.batch_stream import batch_stream, connection
 from reports.months import Month
 from reports.statement_data import UNKNOWN, ContradictedJob
 
@@ -133,11 +132,11 @@ def _ask(ledger: Path, month: Month, vo: str | None, query: str) -> list[Any]:
     }
     with (
         batch_stream(_plain(batches, schema), schema) as reader,
-        duckdb.connect(":memory:") as connection,
+        connection() as database,
     ):
-        connection.execute(_WHOLE_SECONDS)
-        connection.register("jobs", reader)
-        return connection.execute(query, parameters).fetchall()
+        database.execute(_WHOLE_SECONDS)
+        database.register("jobs", reader)
+        return database.execute(query, parameters).fetchall()
 
 
 def _plain(
