@@ -58,7 +58,16 @@ def read_table(
 def _file_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     with _open(path) as file:
         check_mark(file.schema_arrow, path)
-        yield from file.iter_batches(ROW_GROUP_ROWS, columns=list(columns))
+        batches = file.iter_batches(ROW_GROUP_ROWS, columns=list(columns))
+        while (batch := _next(batches, path)) is not None:
+            yield batch
+
+
+def _next(batches: Iterator[pa.RecordBatch], path: Path) -> pa.RecordBatch | None:
+    try:
+        return next(batches, None)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _read_error(path, error) from error
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -69,9 +78,15 @@ def _open(path: Path) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(path)
         except (OSError, pa.ArrowInvalid) as error:
-            raise LedgerError(
-                f"cannot read {path}", found=str(error), mend="check owner and mode"
-            ) from error
+            raise _read_error(path, error) from error
+
+
+def _read_error(path: Path, error: Exception) -> LedgerError:
+    return LedgerError(
+        f"cannot read {path}",
+        found=str(error),
+        mend="check owner and mode; a damaged file can be made anew from the history",
+    )
 
 
 def refuse_other_version(ledger: Path) -> None:
