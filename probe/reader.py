@@ -4,8 +4,10 @@ From raw records to outcomes: a normalised job, a record set aside with its reas
 or a record of a kind that is no job.
 """
 
+import collections
 import dataclasses
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 from poolmeter import attributes as names
 from poolmeter.config import Config
@@ -13,7 +15,10 @@ from probe.banner import JOB, Banner, parse_banner
 from probe.history_file import RawRecord
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
 from probe.normalise.job import Normalised, NotAJobError, normalise
-from probe.normalise.times import NEIGHBOUR_SLACK_S, Surroundings, may_linger
+from probe.normalise.times import Surroundings, may_linger
+
+#: A record is held against so many after it.
+FOLLOWING = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,13 +77,10 @@ def read(
         earliest_s: The last reliable end before the first of *records*.
         now_s: The time of reading, in Unix seconds.
     """
-    for parsed, following in _with_next(map(_parse, records)):
-        next_s = following.prompt_end_s if following else None
-        if next_s is not None and next_s < (earliest_s or 0) - NEIGHBOUR_SLACK_S:
-            next_s = None  # the next record's own word cannot be relied on
+    for parsed, following in _with_following(map(_parse, records)):
         around = Surroundings(
             earliest_s=earliest_s,
-            latest_s=now_s if next_s is None else min(next_s, now_s),
+            latest_s=_latest(following, now_s),
             written_s=parsed.banner.integer("CurrentTime") if parsed.banner else None,
         )
         result = _result(parsed, schedd, config, around)
@@ -86,13 +88,27 @@ def read(
         yield Outcome(parsed.raw, result, earliest_s)
 
 
-def _with_next(items: Iterator[_Parsed]) -> Iterator[tuple[_Parsed, _Parsed | None]]:
-    """Yield each item with the one after it; the last one with ``None``."""
-    current = next(items, None)
-    while current is not None:
-        following = next(items, None)
-        yield current, following
-        current = following
+def _with_following(
+    items: Iterator[_Parsed],
+) -> Iterator[tuple[_Parsed, Sequence[_Parsed]]]:
+    """Yield each item with the two after it; the last ones with fewer."""
+    window = collections.deque(itertools.islice(items, FOLLOWING))
+    for item in items:
+        window.append(item)
+        yield window.popleft(), tuple(window)
+    while window:
+        yield window.popleft(), tuple(window)
+
+
+def _latest(following: Sequence[_Parsed], now_s: int) -> int:
+    """Return the latest second at which a record was written, by those after it.
+
+    One of them may be edited and say that it ended long before: the later of two is
+    not too early.  Where there are not two, the time of reading has to do.
+    """
+    ends = [parsed.prompt_end_s for parsed in following]
+    known = [end for end in ends if end is not None]
+    return min(max(known), now_s) if len(known) == FOLLOWING else now_s
 
 
 def _parse(raw: RawRecord) -> _Parsed:

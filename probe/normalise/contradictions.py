@@ -13,7 +13,12 @@ from poolmeter import attributes as names
 from poolmeter.units import BYTES_PER_MIB, MILLI, MS_PER_S, SECONDS_PER_DAY
 from probe.job_ad import JobAd
 from probe.normalise.billing import is_disguised
-from probe.normalise.resources import Resources, slot_time_is_off, slot_weight_milli
+from probe.normalise.resources import (
+    Resources,
+    slot_time_is_above,
+    slot_time_is_off,
+    slot_weight_milli,
+)
 from probe.normalise.times import Times
 
 #: A start, a run's end and their bookkeeping are whole seconds apart.
@@ -128,13 +133,18 @@ def _of_slot(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
         resources.slot_time_ms
         and weight_milli is not None
         and times.wall_s is not None
-        and slot_time_is_off(resources.slot_time_ms, times, weight_milli)
+        and (
+            slot_time_is_off(resources.slot_time_ms, times, weight_milli)
+            or slot_time_is_above(resources.slot_time_ms, times, weight_milli)
+        )
     ):
         yield "slot_time_differs_from_wall_time"
     machine_milli = ad.integer(names.MACHINE_ATTR_CPUS, scale=MILLI) or 0
     provisioned_milli = ad.integer(names.CPUS_PROVISIONED, scale=MILLI)
     if provisioned_milli is not None and provisioned_milli < machine_milli:
         yield "cpus_below_slot"
+    if machine_milli and (provisioned_milli or 0) > machine_milli:
+        yield "cpus_above_slot"
     if _is_below_literal_request(ad, resources):
         yield "memory_below_request"
 

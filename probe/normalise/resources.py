@@ -160,6 +160,16 @@ def slot_time_is_off(slot_time_ms: int, times: Times, weight_milli: int) -> bool
     return slot_time_ms < least_ms - slack_ms
 
 
+def slot_time_is_above(slot_time_ms: int, times: Times, weight_milli: int) -> bool:
+    """Whether the slot time is more than the wall time times the last slot's weight.
+
+    Earlier slots may have weighed more, so that such a slot time is kept; but a wall
+    time that was cut down to the last run's shows in nothing else.
+    """
+    slack_ms = 2 * max(times.runs, 1) * max(weight_milli, MILLI)
+    return slot_time_ms > (times.wall_s or 0) * weight_milli + slack_ms
+
+
 def _memory_peak_bytes(ad: JobAd) -> int | None:
     peak_bytes = _size(ad, names.RESIDENT_SET_SIZE_RAW, BYTES_PER_KIB)
     if peak_bytes is None:
