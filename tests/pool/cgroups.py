@@ -12,6 +12,8 @@ from pathlib import Path
 
 NOTE = "cgroups"
 WANTED = frozenset({"memory", "cpuacct", "freezer"})
+# The starter makes a folder in devices as well, and is upset if that is no cgroup.
+ALSO_USED = frozenset({"devices"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def plan_cgroups(name: str) -> Cgroups:
     found: dict[str, Path] = {}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, own = line.split(":", 2)
-        if WANTED & set(controllers.split(",")) and controllers in mounts:
+        used = (WANTED | ALSO_USED) & set(controllers.split(","))
+        if used and controllers in mounts:
             found[controllers] = mounts[controllers] / own.lstrip("/") / name
     if WANTED - {one for each in found for one in each.split(",")}:
         return Cgroups()

@@ -45,6 +45,8 @@ if [ -n "$cgroups" ]; then
         mkdir "$new/sys/fs/cgroup/$folder"
         mount -n -t cgroup -o "$controller" cgroup "$new/sys/fs/cgroup/$folder"
     done
+    # So that nobody takes a folder beside them for a cgroup.
+    mount -n -o remount,ro "$new/sys/fs/cgroup"
 fi
 
 for folder; do

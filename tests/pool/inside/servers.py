@@ -44,16 +44,19 @@ COUNTS = Counts()
 
 
 class HttpHandler(BaseHTTPRequestHandler):
-    """``GET /bytes/N`` sends N zero bytes; PUT and POST swallow any body."""
+    """``GET /bytes/N`` sends N zero bytes, else 404; PUT and POST swallow any body."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Send as many bytes as the path says, counting as they go out."""
-        kind, _, number = self.path.lstrip("/").partition("/")
-        left = int(number) if kind == "bytes" and number.isdigit() else 0
-        self._head(HTTPStatus.OK, left)
         COUNTS.add(http_requests=1)
+        kind, _, number = self.path.lstrip("/").partition("/")
+        if kind != "bytes" or not number.isdigit():
+            self._head(HTTPStatus.NOT_FOUND, 0)
+            return
+        left = int(number)
+        self._head(HTTPStatus.OK, left)
         while left:
             sent = self.wfile.write(BLOCK[: min(left, len(BLOCK))])
             COUNTS.add(http_octets_sent=sent)
