@@ -80,9 +80,15 @@ def submission_in_id(global_job_id: str | None) -> int | None:
 
 
 def _is_completion_odd(ad: JobAd, times: Times) -> bool:
-    """Whether a completed job's CompletionDate was not fit to be its end."""
-    is_completed = ad.integer(names.JOB_STATUS) == 4  # noqa: PLR2004 - HTCondor's code
-    return is_completed and times.completed_s != times.ended_s
+    """Whether a completed job's CompletionDate is absent or far from its end.
+
+    The schedd may enter the last status a second before the CompletionDate, which is
+    then not the end and still no contradiction (seen on 23.9.6).
+    """
+    if ad.integer(names.JOB_STATUS) != 4:  # noqa: PLR2004 - HTCondor's code
+        return False
+    completed_s = times.completed_s
+    return completed_s is None or abs(completed_s - times.ended_s) > LAST_RUN_SLACK_S
 
 
 def _is_last_run_adrift(ad: JobAd, times: Times) -> bool:

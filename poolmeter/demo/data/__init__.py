@@ -1,0 +1,1 @@
+"""Data of the demo; README.md says where it comes from."""
