@@ -17,6 +17,8 @@ from probe.expressions import RefusedExpressionError, is_too_long, refuse_costly
 
 _LINE = re.compile(r"\s*([A-Za-z_][\w.]*)\s*=\s*(.*?)\s*\Z", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?\d+")
+#: More digits than a 64-bit integer has, and few enough for int() to take.
+_DIGITS_LIMIT = 40
 
 #: Attributes that one job has one value of: two values are two ads in one record.
 _IDENTITY = (CLUSTER_ID, PROC_ID, GLOBAL_JOB_ID)
@@ -97,12 +99,16 @@ class JobAd:
         if raw is None:
             return None
         if _INTEGER.fullmatch(raw):
-            return int(raw)
+            return int(raw) if len(raw) <= _DIGITS_LIMIT else math.inf
         try:
             refuse_costly(name, self.raw)
             value = self.evaluated.eval(name)
         except (RefusedExpressionError, classad2.ClassAdException) as error:
             self._warn(name, str(error))
+            return None
+        except UnicodeDecodeError:
+            # substr() counts bytes and may cut a character in two.
+            self._warn(name, "not UTF-8")
             return None
         return None if isinstance(value, classad2.Value) else value
 
