@@ -58,6 +58,7 @@ class HistorySource:
         self._changed: dict[str, tuple[Path, str]] = {}
         self._torn: dict[Path, int] = {}  # and since when it is there
         self._live_identity: str | None = None
+        self._has_one_vanished = False  # since it was listed, unread
 
     def readings(self) -> Iterator[Reading]:
         """Yield what is to be read, file by file, until a listing brings nothing new.
@@ -73,9 +74,10 @@ class HistorySource:
             with self._open_live():
                 paths = history_files(self.live)
                 stats = {stat for path in paths if (stat := stat_history(path))}
-                if stats <= seen:
+                if stats <= seen and not self._has_one_vanished:
                     break
                 seen |= stats
+                self._has_one_vanished = False
                 for path in paths:
                     is_being_made = path.suffix and path.with_suffix("") in paths
                     yield from self._readings_of(path, may_be_torn=bool(is_being_made))
@@ -151,7 +153,8 @@ class HistorySource:
             with open_history(path) as file:
                 yield from self._readings_of_open(file, may_be_torn=may_be_torn)
         except FileNotFoundError:
-            return  # renamed or compressed meanwhile; the next listing has it
+            # Renamed or compressed meanwhile; the next listing has it.
+            self._has_one_vanished = True
         except TornStreamError:
             if not may_be_torn:
                 self._note_torn(path)
