@@ -37,6 +37,11 @@ class Position:
     read_until_s: int
     is_live: bool = False
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the file was read to its end; else it has no stat to be known by."""
+        return self.stat.size_bytes >= 0
+
 
 def checkpoint_path(ledger: Path, schedd: str) -> Path:
     """Return the path of *schedd*'s checkpoint."""

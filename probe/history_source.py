@@ -108,6 +108,12 @@ class HistorySource:
         former = self._former_live()
         if former and former not in self._sound and former not in self._changed:
             losses.append(Loss("live file lost", self._before[former].read_until_s))
+        losses += [
+            Loss("file lost before it was read to its end", position.read_until_s)
+            for identity, position in self._before.items()
+            if not position.is_complete
+            and identity not in (*self._sound, *self._changed, former)
+        ]
         return losses
 
     def keep_progress(self, reading: Reading) -> None:

@@ -63,9 +63,9 @@ class Reading:
         """Return how far the file has been read.
 
         Only a file that was read to its end is known again by its stat alone, and has
-        been read until now.
+        been read until now; of another one the last record's end tells.
         """
-        before_s = self._read_until_s or now_s
+        before_s = self._read_until_s or self.earliest_s or now_s
         return Position(
             source=str(self.source),
             identity=self.identity,
