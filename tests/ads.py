@@ -22,8 +22,8 @@ SCHEDD = "ap.example.org"
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 
-#: 2026-11-10 12:00:00 UTC, when the jobs of this file ended.
-END_S = 1_794_312_000
+#: 2025-11-10 12:00:00 UTC, when the jobs of this file ended: before any clock.
+END_S = 1_762_776_000
 #: When the runs over their histories took place.
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 

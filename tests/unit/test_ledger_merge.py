@@ -32,11 +32,11 @@ from tests.ads import (
     run,
 )
 
-DAY = dt.date(2026, 11, 10)
+DAY = dt.date(2025, 11, 10)
 
 
 def record(number: int, *, hours: float = 0, **changes: object) -> JobRecord:
-    """Return the record of a job that ended so many hours after 2026-11-10 12:00."""
+    """Return the record of a job that ended so many hours after 2025-11-10 12:00."""
     end_s = END_S + int(3600 * hours)
     made = record_of(
         completed(
@@ -60,8 +60,8 @@ def test_rows_go_to_the_day_on_which_their_jobs_ended_in_utc(tmp_path: Path) -> 
         str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.parquet")
     )
     assert found == [
-        f"jobs/date=2026-11-10/{SCHEDD}.parquet",
-        f"jobs/date=2026-11-11/{SCHEDD}.parquet",
+        f"jobs/date=2025-11-10/{SCHEDD}.parquet",
+        f"jobs/date=2025-11-11/{SCHEDD}.parquet",
     ]
     assert pq.read_metadata(tmp_path / found[0]).num_rows == 2
 
@@ -115,7 +115,7 @@ def test_a_row_that_was_revised_differs_by_right(tmp_path: Path) -> None:
 
 
 def test_a_key_in_two_neighbouring_days_is_counted_once(tmp_path: Path) -> None:
-    for days, name in ((0, "2026-11-10"), (1, "2026-11-11")):
+    for days, name in ((0, "2025-11-10"), (1, "2025-11-11")):
         path = tmp_path / "jobs" / f"date={name}" / f"{SCHEDD}.parquet"
         path.parent.mkdir(parents=True)
         table = table_of([record(1, hours=24 * days)])
@@ -227,7 +227,7 @@ def test_two_schedds_have_files_of_their_own(tmp_path: Path) -> None:
         assert merge_jobs(tmp_path, name, table) == MergeResult(inserted=1)
     assert sorted(row["schedd"] for row in rows(tmp_path)) == sorted(names)
     assert {path.parent.name for path in tmp_path.rglob("*.parquet")} == {
-        "date=2026-11-10"
+        "date=2025-11-10"
     }
 
 

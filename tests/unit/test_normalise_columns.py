@@ -294,7 +294,7 @@ def test_the_configured_site_benchmark_and_attributes_are_kept() -> None:
 
 def test_times_of_an_ordinary_job_are_those_of_its_ad() -> None:
     record = record_of(completed())
-    at = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
+    at = dt.datetime(2025, 11, 10, 12, tzinfo=dt.UTC)
     hour = dt.timedelta(seconds=HOUR_S)
     expected = (at - 3 * hour, at - 2 * hour, at - 2 * hour, at, 7200)
     assert expected == (
@@ -311,7 +311,7 @@ def test_times_of_an_ordinary_job_are_those_of_its_ad() -> None:
 def test_a_removed_job_ends_when_it_entered_that_status(value: int | None) -> None:
     """CompletionDate is absent, 0, or left over from before a release."""
     record = record_of(removed(CompletionDate=value))
-    expected = ("removed", dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC))
+    expected = ("removed", dt.datetime(2025, 11, 10, 12, tzinfo=dt.UTC))
     assert expected == (record.job_status, record.ended_at)
 
 

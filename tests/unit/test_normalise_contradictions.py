@@ -84,7 +84,7 @@ def test_an_edit_has_a_name_and_the_job_its_price(
     around = Surroundings(earliest_s=END_S - 600, latest_s=END_S + 600)
     record = normalised(ADS[base](**edits), around=around).record
     assert name in record.contradictions
-    expected = ("contradicted", True, "2026-11")
+    expected = ("contradicted", True, "2025-11")
     month = record.ended_at.strftime("%Y-%m")
     assert expected == (record.time_trust, record.billable, month)
 
@@ -195,5 +195,5 @@ def test_the_banners_current_time_vouches_for_the_end() -> None:
     around = Surroundings(written_s=END_S)
     ad = removed(EnteredCurrentStatus=END_S - 90 * DAY_S, JobStartDate=None)
     record = normalised(ad, around=around).record
-    assert record.ended_at >= dt.datetime(2026, 11, 9, tzinfo=dt.UTC)
+    assert record.ended_at >= dt.datetime(2025, 11, 9, tzinfo=dt.UTC)
     assert "end_outside_neighbours" in record.contradictions
