@@ -9,6 +9,8 @@ would have. Nothing is drawn at random: the same records give the same files.
   whole number from 400 to 799. Every number of ten digits that is a moment of the run
   is changed so, also inside GlobalJobId, claim ids, ToE and the banners.
 * **Durations** are multiplied by the same factor, so that they agree with the moments.
+* **The same moment twice.** The schedd may enter the status "completed" a second before
+  the CompletionDate; that second is taken away, not made minutes of.
 * **CPU** of vanilla jobs is set: wall time of that run, or of all runs for the
   ``Cumulative`` ones, times cores, times an efficiency that belongs to the job. The
   machine of the run has few cores, and the starter cuts CPU to whole seconds.
@@ -22,7 +24,7 @@ What does not hold afterwards: two jobs may have had the same slot at the same t
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -158,8 +160,22 @@ def clocks(history: Iterable[Record]) -> dict[int, Clock]:
 
 def stretch(record: Record, clock: Clock) -> Record:
     """Return *record* as it would be by its group's *clock*."""
-    lines = [_line(line, record, clock) for line in record.lines]
+    settled = Record([*map(_settle(record), record.lines)], record.banner)
+    lines = [_line(line, settled, clock) for line in settled.lines]
     return Record(lines, clock.text(record.banner))
+
+
+def _settle(record: Record) -> Callable[[str], str]:
+    """Return what moves a completed job's last status to its completion."""
+    completed = int(record.number("CompletionDate"))
+    is_near = 0 < completed - int(record.number("EnteredCurrentStatus")) <= 1
+
+    def settle(line: str) -> str:
+        name, _, _ = line.partition(" = ")
+        is_moved = is_near and name == "EnteredCurrentStatus"
+        return f"{name} = {completed}" if is_moved else line
+
+    return settle
 
 
 def _line(line: str, record: Record, clock: Clock) -> str:
