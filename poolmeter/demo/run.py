@@ -19,8 +19,8 @@ from poolmeter.config import Config, ProbeConfig
 from poolmeter.lazy import load
 
 #: The name of the schedd that wrote the bundled history.
-SCHEDD = "ap.pool.example"
-SITE = "demo-site"
+SCHEDD = "ap1.campus.example"
+SITE = "campus"
 PRICE_BOOK = "ec2-us-east-1-2026"
 _EXTRA = "probe,reports"
 
