@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 from typing import Any, Protocol
 
 from tests.pool.errors import PoolError
-from tests.pool.eventlog import ABORTED, ENDINGS, EXECUTE, HELD, Event, EventLog, JobId
+from tests.pool.eventlog import ABORTED, EXECUTE, HELD, Event, EventLog, JobId
 from tests.pool.watch import await_change
 
 Ad = dict[str, Any]
@@ -120,12 +120,7 @@ class AccessPoint:
         )
 
     def await_end(self, *jobs: JobId, timeout_s: float = 120) -> None:
-        """Wait until each of *jobs* is in the history file, done or removed.
-
-        The event comes a moment before the record.
-        """
-        for job in jobs:
-            self.await_event(job, *ENDINGS, timeout_s=timeout_s)
+        """Wait until each of *jobs* is in the history file, done or removed."""
         wanted = {str(job) for job in jobs}
 
         def look() -> bool | None:
@@ -135,7 +130,7 @@ class AccessPoint:
             self.history_file.parent,
             look,
             timeout_s=timeout_s,
-            what=f"history records of {len(wanted)} jobs",
+            what=f"history records of {sorted(wanted)[:9]}",
         )
 
     def _recorded(self) -> set[str]:
@@ -183,8 +178,12 @@ class AccessPoint:
         )
 
     def history(self, *options: str) -> list[Ad]:
-        """Return the ads that condor_history shows, the newest first."""
-        return _ads(self.run(["condor_history", *self._name, "-json", *options]))
+        """Return the ads that condor_history shows, the newest first.
+
+        It reads this schedd's own files, all rotations of them.
+        """
+        file = f"_CONDOR_HISTORY={self.folder}/history/history"
+        return _ads(self.run(["env", file, "condor_history", "-json", *options]))
 
     def record(self, job: JobId) -> Ad:
         """Return the history ad of one *job* that has left the queue."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tests.pool.network import CAMPUS, DOMAIN
+from tests.pool.second_daemons import named_daemon, router
 
 ALL_ROLES = ("CentralManager", "Submit", "Execute")
 
@@ -12,13 +13,18 @@ class Machine:
     """One machine of a pool: its daemons and its own addition to the configuration.
 
     *number* is the last part of its addresses. The first machine of a pool lives in
-    the pool's own net namespace, others have one each.
+    the pool's own net namespace, others have one each. *schedds* and *startds* are the
+    names of more daemons beside those of its roles; *routed_from* names the one of
+    *schedds* whose jobs condor_job_router passes on to the machine's own schedd.
     """
 
     name: str = "node1"
     number: int = 2
     roles: tuple[str, ...] = ALL_ROLES
     config: str = ""
+    schedds: tuple[str, ...] = ()
+    startds: tuple[str, ...] = ()
+    routed_from: str = ""
 
     @property
     def folder(self) -> str:
@@ -29,6 +35,38 @@ class Machine:
     def full_name(self) -> str:
         """Return its name with the domain."""
         return f"{self.name}.{DOMAIN}"
+
+    def folder_of(self, daemon: str) -> str:
+        """Return the folder of one of *schedds* or *startds*, as seen inside."""
+        return f"{self.folder}-{daemon}"
+
+    def folders(self) -> list[str]:
+        """Return the folders of all its daemons."""
+        return [self.folder, *map(self.folder_of, self.schedds + self.startds)]
+
+    def names(self) -> set[tuple[str, str]]:
+        """Return type and name of the ads that its daemons send, when all is up."""
+        found = set()
+        if "CentralManager" in self.roles:
+            found.add(("Negotiator", self.full_name))
+        if "Submit" in self.roles:
+            found.add(("Scheduler", self.full_name))
+        if "Execute" in self.roles:
+            found.add(("Machine", f"slot1@{self.full_name}"))
+        found |= {("Scheduler", f"{name}@{self.full_name}") for name in self.schedds}
+        return found | {
+            ("Machine", f"slot1@{name}@{self.full_name}") for name in self.startds
+        }
+
+    def second_daemons(self) -> str:
+        """Return the configuration of *schedds*, *startds* and the router."""
+        parts = [named_daemon("SCHEDD", n, self.folder_of(n)) for n in self.schedds]
+        parts += [named_daemon("STARTD", n, self.folder_of(n)) for n in self.startds]
+        if self.routed_from:
+            name = f"{self.routed_from}@{self.full_name}"
+            source = (name, self.folder_of(self.routed_from))
+            parts += [router(source, (self.full_name, self.folder))]
+        return "".join(parts)
 
     @property
     def address(self) -> str:
@@ -85,6 +123,8 @@ SLOT_TYPE_1 = 100%
 SLOT_TYPE_1_PARTITIONABLE = True
 START = True
 RUNBENCHMARKS = 0
+# The others are asked at each start, and take seconds to say that they cannot.
+FILETRANSFER_PLUGINS = $(LIBEXEC)/curl_plugin, $(LIBEXEC)/data_plugin
 MAIL = /usr/bin/true
 JOB_DEFAULT_NOTIFICATION = NEVER
 CONDOR_FSYNC = False
@@ -97,6 +137,8 @@ NEGOTIATOR_MIN_INTERVAL = 1
 NEGOTIATOR_CYCLE_DELAY = 1
 SCHEDD_INTERVAL = 2
 SCHEDD_MIN_INTERVAL = 1
+# A schedd that calls the negotiator while that calls it: both wait, for 20 s.
+SCHEDD_SEND_RESCHEDULE = False
 UPDATE_INTERVAL = 5
 # Stock: 8, 300, 900, 60, 5 s.
 STARTER_INITIAL_UPDATE_INTERVAL = 2
@@ -133,4 +175,4 @@ def machine_config(machine: Machine, central_manager: str, *, cgroups: bool) -> 
         domain=DOMAIN,
         base_cgroup="htcondor" if cgroups else "",
     )
-    return f"{text}\n{machine.config}\n"
+    return f"{text}\n{machine.second_daemons()}\n{machine.config}\n"

@@ -56,6 +56,7 @@ class Pool:
         self.machines = tuple(machines) or (Machine(),)
         self._config = config
         self._generation = 0
+        self._access_points: dict[str, AccessPoint] = {}
         self.spaces = Namespaces()
         self.campus = Servers(self.spaces, CAMPUS)
         self.wan = Servers(self.spaces, WAN)
@@ -81,9 +82,9 @@ class Pool:
         """The first machine's schedd."""
         return self._access_points[self.machines[0].name]
 
-    def access_point(self, machine: str) -> AccessPoint:
-        """Return the schedd of the machine called *machine*."""
-        return self._access_points[machine]
+    def access_point(self, name: str) -> AccessPoint:
+        """Return the schedd called *name*, or that of the machine called so."""
+        return self._access_points[name]
 
     def _start(self) -> None:
         for machine in self.machines:
@@ -96,26 +97,34 @@ class Pool:
         done = self.spaces.run(["sh", "-c", "".join(script)])
         if done.returncode:
             raise StartError(f"the pool's start script fails: {done.stderr.strip()}")
-        self._access_points = {
-            m.name: AccessPoint(self, m.name, m.folder)
-            for m in self.machines
-            if "Submit" in m.roles
-        }
+        for machine in self.machines:
+            self._add_access_points(machine)
         self._await_servers()
         self.await_ready()
 
+    def _add_access_points(self, machine: Machine) -> None:
+        if "Submit" in machine.roles:
+            own = AccessPoint(self, machine.name, machine.folder)
+            self._access_points[machine.name] = own
+        for name in machine.schedds:
+            folder, full_name = machine.folder_of(name), f"{name}@{machine.full_name}"
+            self._access_points[name] = AccessPoint(
+                self, machine.name, folder, full_name
+            )
+
     def _write_machine(self, machine: Machine) -> None:
-        folder = self.outside(machine.folder)
-        for name in FOLDERS:
-            (folder / name).mkdir(parents=True)
-            if name != "config.d":
-                os.chown(folder / name, CONDOR_ID, CONDOR_ID)
-        (folder / "passwords.d").chmod(0o700)
+        for folder in map(self.outside, machine.folders()):
+            for name in FOLDERS:
+                (folder / name).mkdir(parents=True)
+                if name != "config.d":
+                    os.chown(folder / name, CONDOR_ID, CONDOR_ID)
+            (folder / "passwords.d").chmod(0o700)
+        own = self.outside(machine.folder)
         text = machine_config(
             machine, self.machines[0].address, cgroups=self.spaces.has_cgroups
         )
-        (folder / "condor_config").write_text(text)
-        (folder / "config.d/10-pool").write_text(self._config)
+        (own / "condor_config").write_text(text)
+        (own / "config.d/10-pool").write_text(self._config)
 
     def _base_script(self) -> str:
         """Return the script that gives the first machine its names and defaults."""
@@ -155,20 +164,18 @@ class Pool:
         Raises:
             StartError: It takes too long; the message ends with the logs.
         """
-        wanted = {("Negotiator", self.machines[0].full_name)}
-        for role, kind in (("Execute", "Machine"), ("Submit", "Scheduler")):
-            wanted |= {(kind, m.full_name) for m in self.machines if role in m.roles}
+        wanted = {ad for machine in self.machines for ad in machine.names()}
         end = time.monotonic() + timeout_s
-        while not wanted <= self._known_daemons():
+        while missing := wanted - self._known_daemons():
             if time.monotonic() > end:
-                raise StartError(f"not ready in {timeout_s:g} s\n{self.log_tails()}")
+                what = f"no ad of {sorted(missing)} in {timeout_s:g} s"
+                raise StartError(f"{what}\n{self.log_tails()}")
             # Nothing can be watched here: an ad in the collector's memory is no event.
             time.sleep(0.1)
 
     def _known_daemons(self) -> set[tuple[str, str]]:
-        ask = ["condor_status", "-any", "-format", "%s ", "MyType"]
-        done = self.spaces.run([*ask, "-format", "%s\n", "Machine"])
-        lines = [line.split() for line in done.stdout.splitlines()]
+        ask = ["condor_status", "-any", "-af", "MyType", "Name"]
+        lines = [line.split() for line in self.spaces.run(ask).stdout.splitlines()]
         return {(line[0], line[1]) for line in lines if len(line) == 2}
 
     @contextmanager
@@ -270,16 +277,16 @@ class Pool:
     def log_tails(self, lines: int = 15) -> str:
         """Return the last *lines* of every daemon's log, each under its name."""
         parts = []
-        for machine in self.machines:
-            for log in sorted(self.outside(f"{machine.folder}/log").glob("*Log*")):
+        for folder in [f for machine in self.machines for f in machine.folders()]:
+            for log in sorted(self.outside(f"{folder}/log").glob("*Log*")):
                 tail = log.read_text(errors="replace").splitlines()[-lines:]
-                parts.append(f"== {machine.name}/{log.name}\n" + "\n".join(tail))
+                parts.append(f"== {folder}/log/{log.name}\n" + "\n".join(tail))
         return "\n".join(parts)
 
     def save_logs(self, folder: Path) -> None:
         """Copy every machine's logs, events and histories into *folder*."""
-        for machine in self.machines:
+        for inside in [f for machine in self.machines for f in machine.folders()]:
+            source = self.outside(inside)
             for name in ("log", "events", "history"):
-                source = self.outside(f"{machine.folder}/{name}")
-                target = folder / machine.name / name
-                shutil.copytree(source, target, dirs_exist_ok=True)
+                target = folder / source.name / name
+                shutil.copytree(source / name, target, dirs_exist_ok=True)
