@@ -21,7 +21,7 @@ import pytest
 from poolmeter.demo.run import SCHEDD, bundled_history, demo_config, run_demo
 from poolmeter.ledger.merge import merge_jobs
 from poolmeter.ledger.schema import table_of
-from poolmeter.record import JOB_KEY, NETWORK_COLUMNS, JobRecord, Payload
+from poolmeter.record import JOB_KEY, NETWORK_COLUMNS, JobRecord
 from probe.history_file import open_history
 from probe.normalise.job import Normalised
 from probe.reader import read
@@ -217,25 +217,6 @@ def _check_sums(data: dict[str, Any], by_vo: dict[str, Any]) -> None:
         known = [line[name] for line in data["lines"] if line[name] is not None]
         if known:
             assert sum(map(Decimal, known)) == Decimal(data["totals"][name]), name
-
-
-@pytest.mark.xfail(strict=True, reason="a pilot is not divided among its payloads yet")
-def test_a_pilot_is_divided_by_the_time_between_its_payload_tags(
-    tmp_path: Path,
-) -> None:
-    """Before the first tag the pilot itself, then each payload until the next tag."""
-    started = dt.datetime(2026, 10, 5, tzinfo=dt.UTC)
-    tags = [started + dt.timedelta(seconds=s) for s in (10, 60)]
-    pilot = _job(
-        **_one_run(started, 100),
-        payload_user="payload1",
-        payload_at=tags[-1],
-        payloads=tuple(Payload(at=at, user=f"payload{n}") for n, at in enumerate(tags)),
-    )
-    merge_jobs(tmp_path, SCHEDD, table_of([pilot]))
-    lines = _product(tmp_path, "2026-10", "payload-user")["lines"]
-    divided = {"(pilot)": 10, "payload0": 50, "payload1": 40}
-    assert {line["key"]: line["wall_s"] for line in lines} == divided
 
 
 @pytest.mark.parametrize(
