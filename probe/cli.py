@@ -69,6 +69,6 @@ def _print(report: RunReport, output: str) -> None:
     if output == "json":
         click.echo(json.dumps(as_data(report), indent=2))
     elif sys.stdout.isatty() or report.exit_code:
-        click.echo(summary_line(report))
+        click.echo(one_line(summary_line(report)))
     for line in note_lines(report):
         click.echo(one_line(line), err=True)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from poolmeter.attributes import CLUSTER_ID, PROC_ID
 from poolmeter.errors import NotHistoryError, UsageError
 from probe.banner import JOB, parse_banner
 from probe.checkpoint import Position
@@ -240,9 +241,11 @@ class HistorySource:
         if file.path != self.live or not content.endswith(b"\n"):
             raise not_history(file.path, found="no banner")
         try:
-            parse_ad(content.decode("utf-8", "backslashreplace"))
+            ad = parse_ad(content.decode("utf-8", "backslashreplace"))
         except UnreadableAdError as error:
             raise not_history(file.path, found=f"no banner, and {error}") from error
+        if not (ad.has(CLUSTER_ID) and ad.has(PROC_ID)):
+            raise not_history(file.path, found="no banner, and no job's ad")
         identity = identity_of(RawRecord(0, len(content), content, b""))
         self._sound.add(identity)
         if identity not in self._positions:
