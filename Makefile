@@ -38,7 +38,7 @@ lint: .venv/.dev
 # Empty files that say what is installed; a changed requirement makes them anew.
 .venv/.made:
 	@test -n "$(PYTHON)" || { echo >&2 \
-	'poolmeter needs Python 3.11 or newer: no python3, python3.13 ... is'; exit 1; }
+	'poolmeter needs Python 3.11 or newer; none of python3, python3.11 to 3.13 is'; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	touch $@
