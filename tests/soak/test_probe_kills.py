@@ -3,7 +3,7 @@
 import contextlib
 import random
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.soak.killed_runs import (
     running,
     seconds_of_a_run,
 )
+from tests.soak.small_disk import filled, small_disk
 
 Rounds = Callable[[int, int], int]
 
@@ -68,18 +69,6 @@ def is_busy(errors: str) -> bool:
     return errors.count("\n") == 1 and "locked by another run" in errors
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path, size_kib: int) -> Iterator[Path]:
-    """Mount an empty file system of *size_kib* on *folder*."""
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size_kib}k,mode=750", "poolmeter-test"]
-    subprocess.run(["mount", *options, folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 @pytest.mark.needs("root")
 def test_runs_on_a_full_disk_lose_and_double_nothing(
     tmp_path: Path, rng: random.Random, rounds: Rounds
@@ -110,18 +99,3 @@ def test_runs_on_a_full_disk_lose_and_double_nothing(
 def is_full(errors: str) -> bool:
     """Return whether *errors* is the one line of a run that found no space."""
     return errors.count("\n") == 1 and "free space and run again" in errors
-
-
-@contextlib.contextmanager
-def filled(disk: Path, *, leave_bytes: int) -> Iterator[None]:
-    """Fill *disk* but for *leave_bytes* inside the block."""
-    ballast = disk / "ballast"
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as out:
-        while out.write(b"\0" * 65_536):
-            pass
-    with ballast.open("r+b") as out:
-        out.truncate(max(0, ballast.stat().st_size - leave_bytes))
-    try:
-        yield
-    finally:
-        ballast.unlink()
