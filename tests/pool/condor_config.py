@@ -121,7 +121,8 @@ MEMORY = 16384
 NUM_SLOTS_TYPE_1 = 1
 SLOT_TYPE_1 = 100%
 SLOT_TYPE_1_PARTITIONABLE = True
-START = True
+# A CE's own jobs are for its router; a real CE is in no pool that could run them.
+START = TARGET.WantRouting =!= True
 RUNBENCHMARKS = 0
 # The others are asked at each start, and take seconds to say that they cannot.
 FILETRANSFER_PLUGINS = $(LIBEXEC)/curl_plugin, $(LIBEXEC)/data_plugin
