@@ -141,13 +141,13 @@ def settings_of(ctx: click.Context) -> Settings:
 @click.version_option(__version__, prog_name="poolmeter")
 @shared_options
 def poolmeter() -> None:
-    r"""Account for the jobs of HTCondor pools: network, CPU, memory and wall time.
+    """Account for the jobs of HTCondor pools: network, CPU, memory and wall time.
 
     \b
     Example:
         poolmeter probe run --history /var/lib/condor/spool/history
         poolmeter report statement --month 2026-10 --by vo
-    """
+    """  # noqa: D301 - click reads the control character
 
 
 def main(arguments: list[str] | None = None) -> None:

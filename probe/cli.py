@@ -36,7 +36,7 @@ def probe() -> None:
 def run(
     ctx: click.Context, histories: tuple[Path, ...], schedd: str | None, output: str
 ) -> None:
-    r"""Read what is new in the job history into the ledger.
+    """Read what is new in the job history into the ledger.
 
     Prints nothing when all went well and nobody looks, so that cron sends no mail.
 
@@ -45,7 +45,7 @@ def run(
         poolmeter probe run --history /var/lib/condor/spool/history
 
     Exit code 3: done, but something was set aside or records may be lost.
-    """
+    """  # noqa: D301 - click reads the control character
     config = settings_of(ctx).config()
     with shown() as progress:
         report = run_probe(

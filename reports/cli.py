@@ -42,6 +42,7 @@ def report() -> None:
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    help="For people, or for programs.",
 )
 @shared_options
 @click.pass_context

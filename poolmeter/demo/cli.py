@@ -14,7 +14,7 @@ from poolmeter.demo.run import SCHEDD, DemoResult, run_demo, terminal_width
 @shared_options
 @click.pass_context
 def demo(ctx: click.Context) -> None:
-    r"""Turn bundled history of a real pool into a ledger and a priced statement.
+    """Turn bundled history of a real pool into a ledger and a priced statement.
 
     Needs no service and no root, and touches nothing but the ledger that it makes: a
     temporary folder, or the one that --ledger names.
@@ -22,7 +22,7 @@ def demo(ctx: click.Context) -> None:
     \b
     Example:
         poolmeter demo --ledger demo-ledger
-    """
+    """  # noqa: D301 - click reads the control character
     chosen = settings_of(ctx).ledger_path
     with tempfile.TemporaryDirectory(prefix="poolmeter-demo-") as folder:
         ledger = chosen or Path(folder) / "ledger"
