@@ -30,7 +30,14 @@ def probe() -> None:
     help="Live history file; its rotations are found beside it. May be repeated.",
 )
 @click.option("--schedd", help="Name of the schedd (default: this host's full name).")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 @shared_options
 @click.pass_context
 def run(
