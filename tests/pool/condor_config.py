@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tests.pool.network import CAMPUS, DOMAIN
-from tests.pool.second_daemons import named_daemon, router
+from tests.pool.second_daemons import IMPERSONATION, compute_element, named_daemon
 
 ALL_ROLES = ("CentralManager", "Submit", "Execute")
 
@@ -14,8 +14,8 @@ class Machine:
 
     *number* is the last part of its addresses. The first machine of a pool lives in
     the pool's own net namespace, others have one each. *schedds* and *startds* are the
-    names of more daemons beside those of its roles; *routed_from* names the one of
-    *schedds* whose jobs condor_job_router passes on to the machine's own schedd.
+    names of more daemons beside those of its roles. A machine that has ``CE`` for its
+    role passes its jobs on to the schedd of the pool's first machine.
     """
 
     name: str = "node1"
@@ -24,7 +24,6 @@ class Machine:
     config: str = ""
     schedds: tuple[str, ...] = ()
     startds: tuple[str, ...] = ()
-    routed_from: str = ""
 
     @property
     def folder(self) -> str:
@@ -35,6 +34,16 @@ class Machine:
     def full_name(self) -> str:
         """Return its name with the domain."""
         return f"{self.name}.{DOMAIN}"
+
+    @property
+    def is_ce(self) -> bool:
+        """Whether it is a computing element, with a condor_collector of its own."""
+        return "CE" in self.roles
+
+    @property
+    def has_schedd(self) -> bool:
+        """Whether jobs can be submitted there."""
+        return self.is_ce or "Submit" in self.roles
 
     def folder_of(self, daemon: str) -> str:
         """Return the folder of one of *schedds* or *startds*, as seen inside."""
@@ -49,7 +58,7 @@ class Machine:
         found = set()
         if "CentralManager" in self.roles:
             found.add(("Negotiator", self.full_name))
-        if "Submit" in self.roles:
+        if self.has_schedd:
             found.add(("Scheduler", self.full_name))
         if "Execute" in self.roles:
             found.add(("Machine", f"slot1@{self.full_name}"))
@@ -59,13 +68,9 @@ class Machine:
         }
 
     def second_daemons(self) -> str:
-        """Return the configuration of *schedds*, *startds* and the router."""
+        """Return the configuration of *schedds* and *startds*."""
         parts = [named_daemon("SCHEDD", n, self.folder_of(n)) for n in self.schedds]
         parts += [named_daemon("STARTD", n, self.folder_of(n)) for n in self.startds]
-        if self.routed_from:
-            name = f"{self.routed_from}@{self.full_name}"
-            source = (name, self.folder_of(self.routed_from))
-            parts += [router(source, (self.full_name, self.folder))]
         return "".join(parts)
 
     @property
@@ -121,8 +126,7 @@ MEMORY = 16384
 NUM_SLOTS_TYPE_1 = 1
 SLOT_TYPE_1 = 100%
 SLOT_TYPE_1_PARTITIONABLE = True
-# A CE's own jobs are for its router; a real CE is in no pool that could run them.
-START = TARGET.WantRouting =!= True
+START = True
 RUNBENCHMARKS = 0
 # The others are asked at each start, and take seconds to say that they cannot.
 FILETRANSFER_PLUGINS = $(LIBEXEC)/curl_plugin, $(LIBEXEC)/data_plugin
@@ -163,17 +167,20 @@ EVENT_LOG_MAX_SIZE = 0
 """
 
 
-def machine_config(machine: Machine, central_manager: str, *, cgroups: bool) -> str:
+def machine_config(machine: Machine, first: Machine, *, cgroups: bool) -> str:
     """Return the whole configuration file of *machine*.
 
-    *central_manager* is the address of the machine with the condor_collector.
+    *first* is the pool's first machine, which has the condor_collector.
     """
+    roles = [f"use ROLE : {role}" for role in machine.roles if role != "CE"]
+    ce = compute_element(first.full_name, first.folder, first.address)
     text = BASE.format(
         folder=machine.folder,
-        roles="\n".join(f"use ROLE : {role}" for role in machine.roles),
+        roles="\n".join(roles),
         address=machine.address,
-        central_manager=central_manager,
+        central_manager=machine.address if machine.is_ce else first.address,
         domain=DOMAIN,
         base_cgroup="htcondor" if cgroups else "",
     )
-    return f"{text}\n{machine.second_daemons()}\n{machine.config}\n"
+    parts = [text, machine.second_daemons(), IMPERSONATION]
+    return "\n".join([*parts, ce if machine.is_ce else "", machine.config, ""])

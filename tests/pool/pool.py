@@ -36,6 +36,7 @@ DAEMON_OF_ROLE = {
     "CentralManager": "negotiator",
     "Submit": "schedd",
     "Execute": "startd",
+    "CE": "schedd",
 }
 # Daemons belong into the pool's cgroups, not into those of the test that starts them.
 JOIN_CGROUPS = """\
@@ -103,7 +104,7 @@ class Pool:
         self.await_ready()
 
     def _add_access_points(self, machine: Machine) -> None:
-        if "Submit" in machine.roles:
+        if machine.has_schedd:
             own = AccessPoint(self, machine.name, machine.folder)
             self._access_points[machine.name] = own
         for name in machine.schedds:
@@ -121,7 +122,7 @@ class Pool:
             (folder / "passwords.d").chmod(0o700)
         own = self.outside(machine.folder)
         text = machine_config(
-            machine, self.machines[0].address, cgroups=self.spaces.has_cgroups
+            machine, self.machines[0], cgroups=self.spaces.has_cgroups
         )
         (own / "condor_config").write_text(text)
         (own / "config.d/10-pool").write_text(self._config)
@@ -174,8 +175,12 @@ class Pool:
             time.sleep(0.1)
 
     def _known_daemons(self) -> set[tuple[str, str]]:
-        ask = ["condor_status", "-any", "-af", "MyType", "Name"]
-        lines = [line.split() for line in self.spaces.run(ask).stdout.splitlines()]
+        """Return type and name of all ads that the pool and its CEs have."""
+        ask = "condor_status -any -af MyType Name -pool"
+        pools = [self.machines[0], *(m for m in self.machines if m.is_ce)]
+        script = ";".join(f"{ask} {machine.address}" for machine in pools)
+        told = self.spaces.run(["sh", "-c", script]).stdout
+        lines = [line.split() for line in told.splitlines()]
         return {(line[0], line[1]) for line in lines if len(line) == 2}
 
     @contextmanager

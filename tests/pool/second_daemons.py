@@ -1,4 +1,4 @@
-"""More schedds and startds on one machine, and the router between two schedds.
+"""More schedds and startds on one machine, and a CE in front of a schedd.
 
 HTCondor runs a second daemon of a kind under a local name; every setting can have a
 value of its own for that name, written ``name.SETTING``. Without a SPOOL of its own a
@@ -29,23 +29,22 @@ DC_DAEMON_LIST = + {kind}_{name}
 """
 LOGS: dict[Kind, str] = {"SCHEDD": "SchedLog", "STARTD": "StartLog"}
 
-# Stock: every 10 s, and another 10 s for what is done.
-ROUTER = """
-DAEMON_LIST = $(DAEMON_LIST) JOB_ROUTER
-JOB_ROUTER_SCHEDD1_NAME = {source_name}
-JOB_ROUTER_SCHEDD1_SPOOL = {source_folder}/spool
-JOB_ROUTER_SCHEDD1_POOL = $(CONDOR_HOST)
+# A CE has a condor_collector of its own and nothing that could run a job.
+CE = """
+DAEMON_LIST = MASTER, COLLECTOR, SCHEDD, JOB_ROUTER
 JOB_ROUTER_SCHEDD2_NAME = {target_name}
 JOB_ROUTER_SCHEDD2_SPOOL = {target_folder}/spool
-JOB_ROUTER_SCHEDD2_POOL = $(CONDOR_HOST)
+JOB_ROUTER_SCHEDD2_POOL = {target_pool}
+# Stock: 10 s.
 JOB_ROUTER_POLLING_PERIOD = 2
-JOB_ROUTER_SOURCE_JOB_CONSTRAINT = WantRouting =?= true
+JOB_ROUTER_SOURCE_JOB_CONSTRAINT = JobUniverse =?= 5
 JOB_ROUTER_ROUTE_NAMES = Here
 JOB_ROUTER_ROUTE_Here @=end
     UNIVERSE VANILLA
-    DELETE WantRouting
 @end
 """
+# Without it the router may not submit in the name of a job's owner.
+IMPERSONATION = "QUEUE_SUPER_USER_MAY_IMPERSONATE = .*\n"
 
 
 def named_daemon(kind: Kind, name: str, folder: str) -> str:
@@ -60,15 +59,10 @@ def named_daemon(kind: Kind, name: str, folder: str) -> str:
     )
 
 
-def router(source: tuple[str, str], target: tuple[str, str]) -> str:
-    """Return the configuration of a condor_job_router, as an HTCondor-CE has one.
+def compute_element(name: str, folder: str, pool: str) -> str:
+    """Return the configuration of a machine that is a CE, as HTCondor-CE has it.
 
-    *source* and *target* are the full name and the folder of a schedd each. Jobs at
-    the source that have ``+WantRouting = true`` are routed.
+    Its router passes all vanilla jobs to the schedd called *name*, whose files are in
+    *folder* and whose condor_collector is at the address *pool*.
     """
-    return ROUTER.format(
-        source_name=source[0],
-        source_folder=source[1],
-        target_name=target[0],
-        target_folder=target[1],
-    )
+    return CE.format(target_name=name, target_folder=folder, target_pool=pool)

@@ -11,15 +11,16 @@ from tests.pool.pool import Pool
 
 TRUE = "executable = /usr/bin/true"
 MACHINES = (
-    Machine("node1", 2, schedds=("ce", "second"), startds=("more",), routed_from="ce"),
+    Machine("node1", 2, schedds=("second",), startds=("more",)),
     Machine("ap2", 3, ("Submit",)),
     Machine("node2", 4, ("Execute",)),
+    Machine("ce", 5, ("CE",)),
 )
 
 
 @pytest.fixture(scope="module")
 def farm(pool_files: Path) -> Iterator[Pool]:
-    """A pool of three machines: four schedds and three startds."""
+    """A pool of four machines: four schedds, three startds, a router."""
     assert pool_files.is_dir()
     with Pool(machines=MACHINES) as running:
         yield running
@@ -65,9 +66,7 @@ def test_a_schedd_on_another_machine_has_its_own_address_and_name(farm: Pool) ->
 
 def test_a_routed_job_is_in_both_histories(farm: Pool) -> None:
     ce = farm.access_point("ce")
-    source = ce.submit_one(
-        "executable = /usr/bin/sleep\narguments = 3\n+WantRouting = true"
-    )
+    source = ce.submit_one("executable = /usr/bin/sleep\narguments = 3")
     ce.await_end(source)
     record = ce.record(source)
     cluster, proc = record["RoutedToJobId"].split(".")
