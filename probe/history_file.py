@@ -24,6 +24,11 @@ Compression = Literal["gzip", "zstd"]
 
 _MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _ATTRIBUTE_LINE = re.compile(rb"\s*[A-Za-z_][\w.]*\s*=\s")
+_BEGUN_LINE = re.compile(rb"\s*[A-Za-z_][\w.]*\s*=?\Z")
+#: By its name a file is compressed before its first bytes are there to tell.
+COMPRESSED_SUFFIXES = (".gz", ".zst")
+
+_MAGIC_BYTES = max(map(len, _MAGIC))
 
 BUFFER_BYTES = 64 * 1024
 #: How many bytes before an offset are hashed, to know the place again.
@@ -73,8 +78,10 @@ class HistoryFile:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
-        self.compression: Compression | None = _compression_of(
-            os.pread(descriptor, 4, 0)
+        head = os.pread(descriptor, _MAGIC_BYTES, 0)
+        self.compression: Compression | None = _compression_of(head)
+        self._is_hardly_begun = (
+            path.suffix in COMPRESSED_SUFFIXES and len(head) < _MAGIC_BYTES
         )
 
     def __enter__(self) -> Self:
@@ -144,13 +151,16 @@ class HistoryFile:
         with self._text() as text:
             head = _read_up_to(text, SNIFF_BYTES)
         has_banner = head.startswith(MARK) or b"\n" + MARK in head
-        if head and not has_banner and not _ATTRIBUTE_LINE.match(head):
+        begins_well = _ATTRIBUTE_LINE.match(head) or _BEGUN_LINE.match(head)
+        if head and not has_banner and not begins_well:
             raise not_history(self.path, found=_kind_of(head))
 
     @contextlib.contextmanager
     def _text(self, offset: int = 0) -> Iterator[BinaryIO]:
         """Yield the decompressed text from *offset* on."""
         file = _PositionedFile(self._descriptor)
+        if self._is_hardly_begun:
+            raise TornStreamError(f"{self.path}: no compressed data yet")
         if self.compression is None:
             if self.stat().size_bytes < offset:
                 raise ShorterError

@@ -16,6 +16,7 @@ from poolmeter.errors import NotHistoryError, UsageError
 from probe.banner import JOB, parse_banner
 from probe.checkpoint import Position
 from probe.history_file import (
+    COMPRESSED_SUFFIXES,
     FileStat,
     HistoryFile,
     RawRecord,
@@ -80,8 +81,11 @@ class HistorySource:
                 seen |= stats
                 self._has_one_vanished = False
                 for path in paths:
-                    is_being_made = path.suffix and path.with_suffix("") in paths
-                    yield from self._readings_of(path, may_be_torn=bool(is_being_made))
+                    is_being_made = (
+                        path.suffix in COMPRESSED_SUFFIXES
+                        and path.with_suffix("") in paths
+                    )
+                    yield from self._readings_of(path, may_be_torn=is_being_made)
         for identity, (path, _) in self._changed.items():
             if identity not in self._sound:
                 yield from self._reading_anew(path, identity)
