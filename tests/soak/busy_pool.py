@@ -75,7 +75,7 @@ class BusyPool:
         suffix, compressed = self._rng.choice(_COMPRESSIONS)
         content = compressed(path.read_bytes())
         made = path.with_name(path.name + suffix)
-        half = self._rng.randrange(len(content))
+        half = self._rng.choice([0, 1, 3, self._rng.randrange(len(content))])
         made.write_bytes(content[:half])
         self._compressing = (path, made, content[half:])
 

@@ -4,10 +4,11 @@ import datetime as dt
 import gzip
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import probe.run
@@ -114,16 +115,33 @@ def test_a_live_file_emptied_in_place_is_a_gap(live: Path) -> None:
     assert report.exit_code == ExitCode.DONE
 
 
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
-def test_a_gzip_in_mid_read_beside_the_plain_file_is_no_loss(
-    live: Path, share: float
+def zstandard(content: bytes) -> bytes:
+    """Return *content* compressed as zstd(1) does."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as out:
+        out.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "zst": zstandard,
+}
+#: How much of a compressed file is there: so many bytes, or that share of it.
+PARTS = [0, 1, 2, 3, 4, 20, 0.5, 0.99]
+
+
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
+@pytest.mark.parametrize("part", PARTS)
+def test_a_file_being_compressed_beside_the_plain_one_is_no_loss(
+    live: Path, part: float, suffix: str
 ) -> None:
     with live.open("a") as out:
         out.write(jobs(4, 40))
     rotated = live.rename(live.with_name("history.20261122T110000"))
-    whole = gzip.compress(rotated.read_bytes())
-    made = rotated.with_name(f"{rotated.name}.gz")
-    made.write_bytes(whole[: int(len(whole) * share)])
+    whole = COMPRESSIONS[suffix](rotated.read_bytes())
+    made = rotated.with_name(f"{rotated.name}.{suffix}")
+    made.write_bytes(whole[: part_of(whole, part)])
     live.write_text(job(41))
     assert account(live).exit_code == ExitCode.DONE
     assert clusters(ledger_of(live)) == list(range(1, 42))
@@ -133,17 +151,25 @@ def test_a_gzip_in_mid_read_beside_the_plain_file_is_no_loss(
     assert clusters(ledger_of(live)) == list(range(1, 42))
 
 
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
-def test_a_torn_gzip_alone_is_a_gap_until_it_is_whole(live: Path, share: float) -> None:
+def part_of(whole: bytes, part: float) -> int:
+    """Return how many bytes of *whole* are there."""
+    return part if isinstance(part, int) else int(len(whole) * part)
+
+
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
+@pytest.mark.parametrize("part", PARTS)
+def test_a_torn_file_alone_is_a_gap_until_it_is_whole(
+    live: Path, part: float, suffix: str
+) -> None:
     with live.open("a") as out:
         out.write(jobs(4, 40))
-    whole = gzip.compress(live.read_bytes())
-    made = live.with_name("history.20261122T110000.gz")
-    made.write_bytes(whole[: int(len(whole) * share)])
+    whole = COMPRESSIONS[suffix](live.read_bytes())
+    made = live.with_name(f"history.20261122T110000.{suffix}")
+    made.write_bytes(whole[: part_of(whole, part)])
     live.write_text(job(41))
     first = account(live)
     assert first.exit_code == ExitCode.SET_ASIDE
-    assert any("history.20261122T110000.gz" in gap.reason for gap in first.gaps)
+    assert any(made.name in gap.reason for gap in first.gaps)
     kept = clusters(ledger_of(live))
     assert (kept[:3], kept[-1]) == ([1, 2, 3], 41)
     made.write_bytes(whole)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import pytest
 from poolmeter.errors import ExitCode
 from probe.banner import parse_banner
 from probe.run import RunReport
-from tests.ads import SCHEDD, banner, clusters, completed, job, jobs, rows, run
+from tests.ads import NOW, SCHEDD, banner, clusters, completed, job, jobs, rows, run
 
 
 def read_text(folder: Path, text: str | bytes) -> RunReport:
     """Run the probe over a history of *text* into the ledger ``folder/ledger``."""
     history = folder / "history"
+    now_s = NOW.timestamp()
     history.write_bytes(text.encode() if isinstance(text, str) else text)
+    os.utime(history, (now_s, now_s))
     return run(folder / "ledger", history)
 
 
@@ -102,6 +105,16 @@ def test_a_record_that_is_still_written_is_left_for_the_next_run(
         second = read_text(folder, text)
         assert (second.read, clusters(folder / "ledger")) == (1, [1, 2]), cut
         assert second.exit_code == ExitCode.DONE
+
+
+@pytest.mark.parametrize("length", [1, 5, 10, 11, 12, 13, 40])
+def test_a_first_record_that_is_still_written_is_left_for_the_next_run(
+    tmp_path: Path, length: int
+) -> None:
+    first = read_text(tmp_path, job(1)[:length])
+    assert (first.read, first.exit_code) == (0, ExitCode.DONE)
+    second = read_text(tmp_path, job(1))
+    assert (second.read, second.exit_code) == (1, ExitCode.DONE)
 
 
 BAD_RECORDS = {
