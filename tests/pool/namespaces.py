@@ -110,6 +110,8 @@ class Namespaces:
         (self.state / LOCK).touch()
         (self.state / "mnt").mkdir()
         (self.state / "pool/.net").mkdir(parents=True)
+        # Jobs of all users leave their marks beside the gates.
+        (self.state / "pool/.net").chmod(0o1777)
         source = Path(__file__).with_name("inside")
         shutil.copytree(
             source, self.state / "pool/.code", ignore=shutil.ignore_patterns("__*")

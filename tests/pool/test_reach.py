@@ -2,10 +2,15 @@
 
 import ast
 import sys
+from pathlib import Path
 
 from tests.pool.pool import Pool
+from tests.pool.watch import await_change
 
-WAITING = "executable = /bin/sh\narguments = \"-c 'echo began; read go < {gate}'\"\n"
+WAITING = """\
+executable = /bin/sh
+arguments = "-c 'echo began; touch {gate}-began; read go < {gate}'"
+"""
 
 # Prints what the bindings see: the queue while the job runs, the history afterwards.
 QUEUE = """
@@ -38,6 +43,13 @@ def test_the_wheels_bindings_read_queue_and_history(pool: Pool) -> None:
     gate.close()
 
 
+def await_file(path: Path) -> None:
+    """Wait until *path* is there."""
+    await_change(
+        path.parent, lambda: path.exists() or None, timeout_s=30, what=str(path)
+    )
+
+
 def eval_pairs(text: str) -> list[tuple[int, object]]:
     """Return the list of pairs that Python printed as *text*."""
     pairs: list[tuple[int, object]] = ast.literal_eval(text)
@@ -50,6 +62,7 @@ def test_ssh_to_job_and_tail_reach_a_running_job(pool: Pool) -> None:
     text += "output = told.txt\nshould_transfer_files = YES"
     job = pool.ap.submit_one(text)
     pool.ap.await_running(job)
+    await_file(pool.outside(f"{gate.path}-began"))
     told = pool.run(["condor_tail", str(job)], user="alice").stdout
     assert told == "began\n"
     inside = ["condor_ssh_to_job", str(job), "echo $_CONDOR_SLOT"]
