@@ -4,6 +4,7 @@
 #   make lint   what must be clean before a commit
 #   make soak   the random and kill tests with their full numbers: hours
 #   make bench  the tables of docs/benchmarks.md, measured on this machine
+#   make pool   a real HTCondor pool with a shell in it (root, Debian)
 #   make docs   rewrite the pages and outputs that tests compare (--update-golden)
 
 # `python3` if it is new enough, else the first of the named ones that is.
@@ -13,7 +14,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo test lint soak bench docs
+.PHONY: demo test lint soak bench docs pool
 demo: .venv/.demo
 	$(BIN)/poolmeter demo
 test: .venv/.dev
@@ -25,6 +26,8 @@ soak: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench.merge_memory
 	$(BIN)/python -m bench.probe_rate
+pool: .venv/.dev
+	$(BIN)/python -m tests.pool.shell
 docs: .venv/.dev
 	$(BIN)/python -m pytest --update-golden tests/unit/test_docs.py tests/golden
 lint: .venv/.dev
