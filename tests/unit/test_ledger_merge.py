@@ -43,6 +43,8 @@ def record(number: int, *, hours: float = 0, **changes: object) -> JobRecord:
             ClusterId=number,
             CompletionDate=end_s,
             EnteredCurrentStatus=end_s,
+            JobStartDate=end_s - 7200,
+            JobCurrentStartDate=end_s - 7200,
             GlobalJobId=None,
         )
     )

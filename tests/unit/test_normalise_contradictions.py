@@ -190,6 +190,21 @@ def test_an_end_out_of_order_becomes_one_that_the_file_vouches_for() -> None:
         assert "end_outside_neighbours" in record.contradictions
 
 
+def test_ends_do_not_creep_back_from_record_to_record() -> None:
+    """Each is held against the latest end before it, not against the last one."""
+    ends = [END_S, END_S - 20 * HOUR_S, END_S - 40 * HOUR_S, END_S, END_S]
+    found = records_in_file(*map(ended, ends))
+    expected = [False, False, True, False, False]
+    assert expected == ["end_outside_neighbours" in r.contradictions for r in found]
+
+
+def test_a_job_that_lingers_in_the_queue_ended_long_before_its_neighbours() -> None:
+    lingering = ended(END_S - 9 * DAY_S) + "LeaveJobInQueue = JobStatus == 4\n"
+    found = records_in_file(ended(END_S), lingering, ended(END_S + 5), ended(END_S + 6))
+    assert [record.contradictions for record in found] == [()] * 4
+    assert found[1].ended_at.timestamp() == END_S - 9 * DAY_S
+
+
 def test_the_banners_current_time_vouches_for_the_end() -> None:
     """Only new versions write it; no owner can reach it."""
     around = Surroundings(written_s=END_S)

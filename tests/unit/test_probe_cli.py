@@ -18,6 +18,7 @@ from tests.ads import (
     folder_state,
     job,
     jobs,
+    rows,
 )
 from tests.soak.killed_runs import command
 
@@ -139,6 +140,28 @@ def test_a_broken_record_is_told_with_its_count_and_exit_code_3(
         "set aside: 2 x unreadable ad; the bytes are in the quarantine",
         "value left out: 1 x ExitCode: expected a number; the jobs are kept",
     ]
+
+
+def test_a_value_left_out_alone_ends_with_exit_code_3(
+    tmp_path: Path, probe_run: Shell
+) -> None:
+    (tmp_path / "history").write_text(completed(ExitCode='"x"') + banner())
+    assert probe_run().returncode == 3
+
+
+def test_a_job_that_differs_from_its_row_is_told_and_the_row_stays(
+    tmp_path: Path, probe_run: Shell
+) -> None:
+    (tmp_path / "history").write_text(jobs(1, 3))
+    probe_run()
+    (tmp_path / "ledger" / ".state" / "checkpoints" / f"{SCHEDD}.jsonl").unlink()
+    (tmp_path / "history").write_text(job(1) + job(2, ExitCode=9) + job(3))
+    done = probe_run()
+    assert done.returncode == 3
+    assert done.stderr == (
+        "conflict: 1 jobs differ from their rows in the ledger, which stay (2.0)\n"
+    )
+    assert [row["exit_code"] for row in rows(tmp_path / "ledger")] == [0, 0, 0]
 
 
 def test_a_gap_is_told_with_its_times(tmp_path: Path, probe_run: Shell) -> None:

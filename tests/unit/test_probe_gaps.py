@@ -177,6 +177,29 @@ def test_a_torn_file_alone_is_a_gap_until_it_is_whole(
     assert clusters(ledger_of(live)) == list(range(1, 42))
 
 
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
+def test_what_stands_before_a_tear_is_read_and_the_rest_is_a_gap(
+    live: Path, suffix: str
+) -> None:
+    with live.open("a") as out:
+        out.write(jobs(4, 400))
+    whole = COMPRESSIONS[suffix](live.read_bytes())
+    made = live.with_name(f"history.20261122T110000.{suffix}")
+    made.write_bytes(whole[:-40])
+    live.write_text(job(500))
+    report = account(live)
+    kept = clusters(ledger_of(live))
+    assert (report.exit_code, kept[:3], kept[-1]) == (
+        ExitCode.SET_ASIDE,
+        [1, 2, 3],
+        500,
+    )
+    assert kept == [*range(1, len(kept)), 500]
+    made.write_bytes(whole)
+    assert account(live, days=2).exit_code == ExitCode.DONE
+    assert clusters(ledger_of(live)) == [*range(1, 401), 500]
+
+
 def test_an_empty_history_is_no_error_and_no_gap(tmp_path: Path) -> None:
     live = tmp_path / "history"
     live.touch()
