@@ -9,13 +9,12 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
-from poolmeter import attributes as names
 from poolmeter.config import Config
 from probe.banner import JOB, Banner, parse_banner
 from probe.history_file import RawRecord
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
 from probe.normalise.job import Normalised, NotAJobError, normalise
-from probe.normalise.times import Surroundings, may_linger
+from probe.normalise.times import Surroundings, last_entered_s, may_linger
 
 #: A record is held against so many after it.
 FOLLOWING = 2
@@ -57,7 +56,7 @@ class _Parsed:
         """When the job entered its last status, if it was written soon after that."""
         if self.ad is None or may_linger(self.ad):
             return None
-        return self.ad.integer(names.ENTERED_CURRENT_STATUS) or None
+        return last_entered_s(self.ad)
 
 
 def read(

@@ -5,6 +5,7 @@ A job that held a slot is priced whatever its owner says of its universe.
 
 from poolmeter import attributes as names
 from probe.job_ad import JobAd
+from probe.normalise.claims import CLAIM_EVIDENCE, has_claim, is_routed_source
 from probe.normalise.times import Times
 
 SCHEDULER_UNIVERSE = 7
@@ -18,13 +19,6 @@ _SLOTLESS = {
     GRID_UNIVERSE: "grid_universe",
 }
 
-#: What only a match with a startd leaves in an ad.
-_CLAIM_EVIDENCE: tuple[str, ...] = (
-    names.STARTD_PRINCIPAL,
-    names.MACHINE_ATTR_CPUS,
-    names.LAST_PUBLIC_CLAIM_ID,
-)
-
 
 def unbilled_reason(
     ad: JobAd, *, universe: int | None, times: Times, bill_routed_source: bool
@@ -34,8 +28,7 @@ def unbilled_reason(
         return "never_started"
     if universe in _SLOTLESS and not has_slot_evidence(ad, universe):
         return _SLOTLESS[universe]
-    routed = ad.text(names.ROUTED_TO_JOB_ID) is not None
-    if routed and not bill_routed_source and not _ran_itself(ad):
+    if is_routed_source(ad) and not bill_routed_source:
         return "routed_source"
     return None
 
@@ -45,7 +38,7 @@ def has_slot_evidence(ad: JobAd, universe: int | None) -> bool:
 
     A grid job's LastRemoteHost is the remote system's word, no slot of this pool.
     """
-    evidence = _CLAIM_EVIDENCE
+    evidence = CLAIM_EVIDENCE
     if universe != GRID_UNIVERSE:
         evidence = (*evidence, names.LAST_REMOTE_HOST)
     return any(ad.has(name) for name in evidence)
@@ -55,13 +48,4 @@ def is_disguised(ad: JobAd, universe: int | None) -> bool:
     """Whether the universe or the route says "not here" and a slot says otherwise."""
     if universe in _SLOTLESS:
         return has_slot_evidence(ad, universe)
-    return ad.text(names.ROUTED_TO_JOB_ID) is not None and _ran_itself(ad)
-
-
-def _ran_itself(ad: JobAd) -> bool:
-    """Whether a routed job's source ran in a slot of its own.
-
-    The job router copies wall time and the last run's CPU time back into the source,
-    but no slot time and nothing of a claim.
-    """
-    return any(ad.has(name) for name in _CLAIM_EVIDENCE)
+    return ad.text(names.ROUTED_TO_JOB_ID) is not None and has_claim(ad)

@@ -11,6 +11,7 @@ from typing import Any
 from poolmeter import attributes as names
 from poolmeter.units import MS_PER_S, SECONDS_PER_DAY
 from probe.job_ad import JobAd
+from probe.normalise.claims import is_routed_source
 
 #: The last second of the year 9999, beyond which no date can be written.
 LAST_SECOND = 253_402_300_799
@@ -18,6 +19,8 @@ LAST_SECOND = 253_402_300_799
 DURATION_LIMIT_S = 10**9
 #: A removed job is written when its shadow has ended, which may take hours.
 NEIGHBOUR_SLACK_S = SECONDS_PER_DAY
+#: HTCondor's JobStatus of a completed job.
+_COMPLETED = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def times_of(ad: JobAd, around: Surroundings) -> Times:
     """
     last_started_s = _moment(ad, names.JOB_CURRENT_START_DATE)
     completed_s = _moment(ad, names.COMPLETION_DATE)
-    entered_s = _moment(ad, names.ENTERED_CURRENT_STATUS)
+    entered_s = last_entered_s(ad)
     last_run_wall_s = _duration(ad, names.LAST_REMOTE_WALL_CLOCK_TIME)
     own_end_s = _own_end(last_started_s, completed_s, entered_s)
     last_run_end_s = last_started_s and last_started_s + (last_run_wall_s or 0)
@@ -137,6 +140,22 @@ def times_of(ad: JobAd, around: Surroundings) -> Times:
         reconnects=_count(ad, names.NUM_JOB_RECONNECTS),
         is_end_replaced=ended_s != own_end_s,
     )
+
+
+def last_entered_s(ad: JobAd) -> int | None:
+    """Return when the job entered its last status, in Unix seconds.
+
+    A job router completes its source without entering that: the time stays that at
+    which the copy began to run, and CompletionDate is the end (seen on 23.9.6).
+    """
+    entered_s = _moment(ad, names.ENTERED_CURRENT_STATUS)
+    if (
+        entered_s
+        and ad.integer(names.JOB_STATUS) == _COMPLETED
+        and is_routed_source(ad)
+    ):
+        return max(entered_s, _moment(ad, names.COMPLETION_DATE) or 0)
+    return entered_s
 
 
 def may_linger(ad: JobAd) -> bool:
