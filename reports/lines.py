@@ -54,10 +54,15 @@ def key_of(charge: ChargeSum, by: By) -> str:
     """Return whose line *charge* stands on.
 
     By payload user the whole job goes to the payload user that its ad names, else
-    to its owner.
+    to its owner; by site to the site that it ran at, where that is known, else to the
+    pool's own.
     """
     if by == "vo":
         return vo_of(charge)
+    if by == "project":
+        return charge.project or UNKNOWN
+    if by == "site":
+        return charge.execute_site or charge.site or UNKNOWN
     if by == "payload-user" and charge.payload_user:
         return charge.payload_user
     return charge.owner or UNKNOWN
