@@ -9,6 +9,7 @@ import click
 
 from poolmeter.cli import settings_of, shared_options
 from poolmeter.errors import ExitCode
+from reports.mail_cli import mail_command
 from reports.price_book_file import find_book
 from reports.render_json import render_json
 from reports.render_text import DEFAULT_WIDTH, render_text
@@ -73,3 +74,6 @@ def statement_command(
     text = render_json(result) if output == "json" else render_text(result, width)
     click.echo(encodable(text, sys.stdout.encoding), nl=False)
     return ExitCode.DONE if result.reconciliation.difference == 0 else ExitCode.FAILED
+
+
+report.add_command(mail_command)

@@ -11,7 +11,7 @@ import datetime as dt
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ from poolmeter.errors import LedgerError
 from poolmeter.ledger.layout import state_folder
 from poolmeter.locks import locked
 
-_FORMAT = 1
+_FORMAT: Final = 1
 
 #: ``arrived`` is a person's word for a message that was in doubt.
 What = Literal["intent", "sent", "failed", "doubt", "arrived"]
