@@ -8,6 +8,8 @@ from poolmeter.record import NETWORK_COLUMNS
 
 #: What stands where the ledger names nobody.
 UNKNOWN = "(unknown)"
+#: What the ledger has for a job whose VO no rule could tell.
+NO_VO = "unknown"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

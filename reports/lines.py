@@ -15,6 +15,7 @@ from poolmeter.record import NETWORK_COLUMNS
 from poolmeter.units import MS_PER_S, SECONDS_PER_HOUR
 from reports.charges import PRICED
 from reports.engine import ChargeSum
+from reports.line import NO_VO
 from reports.network_cost import User, network_costs
 from reports.packing import PricedType
 from reports.price_book import Tariff
@@ -22,8 +23,6 @@ from reports.price_periods import PricePeriod
 from reports.rounding import apportion, cents, money
 from reports.statement_data import UNKNOWN, By, Line, add_known
 
-#: What the ledger has for a job whose VO no rule could tell.
-NO_VO = "unknown"
 _PARTIAL = "partial"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from poolmeter.errors import UsageError
+from reports.line import NO_VO, UNKNOWN
 from reports.months import Month, parse_month
 from reports.price_book import Tariff
 from reports.price_book_file import PriceBook
@@ -52,6 +53,8 @@ def ask(
     """
     if isinstance(month, str):
         month = parse_month(month)
+    if vo == NO_VO:
+        vo = UNKNOWN
     if not ledger.is_dir():
         raise UsageError(
             f"ledger {ledger}", expected="a folder", found="none", mend="check --ledger"

@@ -14,6 +14,7 @@ from poolmeter.record import NETWORK_COLUMNS
 from reports.batch_stream import connection
 from reports.line import UNKNOWN
 from reports.packing import Fit, Packer, Shape
+from reports.parquet_names import literal
 from reports.question import Question
 from reports.use_query import HOLD_REASONS, SHAPES, WHOLE_SECONDS, use_query
 
@@ -106,7 +107,7 @@ def _prepare(
 ) -> None:
     """Make the views and tables that the queries name."""
     database.execute(WHOLE_SECONDS)
-    names = [_literal(path) for path in paths]
+    names = [literal(path) for path in paths]
     database.read_parquet(names, hive_partitioning=False).create_view("jobs")
     rows = [
         (
@@ -148,11 +149,6 @@ def _fit_row(period: int, shape: Shape, fit: Fit) -> dict[str, Any]:
         "instance_type": fit.instance_type,
         "numerator": fit.share_numerator,
     }
-
-
-def _literal(path: Path) -> str:
-    """Return *path* so that no part of it is a pattern to DuckDB."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
 
 
 def _rows(
