@@ -146,7 +146,7 @@ class _VoRun:
                 if not _is_changed(delivery, prepared):
                     return Outcome(one.vo, one.to, "already")
                 if not self._resend:
-                    why = "the statement has changed since it was sent"
+                    why = "it is not what was sent; --resend sends the revised one"
                     return Outcome(one.vo, one.to, "changed", why)
             message = prepared.message(self._mailing)
         except UsageError:

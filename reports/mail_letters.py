@@ -17,6 +17,8 @@ from reports.pseudonym import for_reader
 from reports.send_ledger import Delivery, Event
 from reports.statement_data import By, Statement
 
+_NOT_OF_THE_MONTH = frozenset({"trend", "closing"})
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
@@ -143,8 +145,13 @@ def _replaced_at(delivery: Delivery, revision: int) -> dt.datetime | None:
 
 
 def fingerprint(statement: Statement) -> str:
-    """Return a hash that is the same for statements that tell the same."""
-    return hashlib.sha256(_canonical(statement.to_json()).encode()).hexdigest()
+    """Return a hash of what *statement* tells of its month.
+
+    Other months' figures and the month's close are left out: neither makes a statement
+    that was sent wrong.
+    """
+    told = {k: v for k, v in statement.to_json().items() if k not in _NOT_OF_THE_MONTH}
+    return hashlib.sha256(_canonical(told).encode()).hexdigest()
 
 
 def _canonical(value: Any) -> str:  # noqa: ANN401 - JSON

@@ -146,7 +146,7 @@ def message_id(mail: MailConfig, *facts: object) -> str:
     message that comes twice.
     """
     digest = hashlib.sha256(repr(facts).encode("utf-8", "backslashreplace"))
-    return f"<poolmeter.{digest.hexdigest()[:40]}@{sender_domain(mail)}>"
+    return f"<{digest.hexdigest()[:24]}@{sender_domain(mail)}>"
 
 
 def _with_revision_note(letter: Letter) -> Statement:
