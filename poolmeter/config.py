@@ -81,6 +81,7 @@ class ReportConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     prices: str = "ec2-us-east-1-2026"  # a shipped book's name or a file's path
     vcpus_per_cpu: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
+    engine: Literal["duckdb", "spark"] = "duckdb"  # what sums the ledger's rows
     own_resources: tuple[str, ...] = ()  # names of resources that are ours, too
 
 
