@@ -1,10 +1,11 @@
 """The tables of a statement's page, as rows of finished texts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from poolmeter.units import size_text
-from reports.html_words import Money
+from reports.html_words import AT_LEAST, Money
 from reports.line import Line, add_known
 from reports.statement_data import Statement
 from reports.text_words import (
@@ -15,6 +16,7 @@ from reports.text_words import (
     percent,
     shown,
 )
+from reports.trend_data import TrendPoint
 from reports.use_data import Efficiency, Use
 
 _OUT_INTERNAL, _OUT_EXTERNAL, _IN_INTERNAL, _IN_EXTERNAL = 0, 1, 3, 4
@@ -58,7 +60,7 @@ class _Field(NamedTuple):
 
 def tables_of(statement: Statement, money: Money) -> tuple[HtmlTable, ...]:
     """Return all tables that have a row."""
-    tables = [_lines_table(statement, money)]
+    tables = [_lines_table(statement, money), _more_table(statement, money)]
     use = statement.use
     if use is not None:
         tables += [
@@ -71,13 +73,31 @@ def tables_of(statement: Statement, money: Money) -> tuple[HtmlTable, ...]:
 
 
 def _lines_table(statement: Statement, money: Money) -> HtmlTable:
-    fields = [*_line_fields(statement, money), *_more_fields(statement, money)]
-    order = {"Compute": 1, "Network": 1, "Total": 1, "Month before": 2}
-    fields.sort(key=lambda field: order.get(field.column.title, 0))
+    key = KEY_TITLES[statement.by]
+    lines = [*statement.lines, statement.totals]
+    fields = list(_line_fields(statement, money))
+    return _with_total(_table_of_lines(f"By {key}", "", fields, lines, key))
+
+
+def _more_table(statement: Statement, money: Money) -> HtmlTable:
+    key = KEY_TITLES[statement.by]
     lines = [*statement.lines, statement.totals]
     table = _table_of_lines(
-        f"By {KEY_TITLES[statement.by]}", "", fields, lines, KEY_TITLES[statement.by]
+        "Efficiency and the month before",
+        "Memory: the jobs' peaks in percent of what their slots held.",
+        list(_more_fields(statement, money)),
+        lines if statement.lines else [],
+        key,
     )
+    if len(table.columns) == 1:
+        return table._replace(rows=())
+    return _with_total(table)
+
+
+def _with_total(table: HtmlTable) -> HtmlTable:
+    """Return *table* with its last row as its total."""
+    if not table.rows:
+        return table
     return table._replace(rows=table.rows[:-1], total=table.rows[-1].cells)
 
 
@@ -122,23 +142,24 @@ def _more_fields(statement: Statement, money: Money) -> Iterator[_Field]:
     """Yield what only a statement's own lines have."""
     use, trend = statement.use, statement.trend
     places = hour_places(statement)
-    wide = "num wide"
-    yield _Field(HtmlColumn("CPU", wide), _cpu)
+    yield _Field(HtmlColumn("CPU"), _cpu)
     if use is not None:
         of = _efficiency_of(statement, use)
-        yield _Field(HtmlColumn("Memory", wide), lambda x: _memory(of(x)))
+        yield _Field(HtmlColumn("Memory"), lambda x: _memory(of(x)))
         yield _Field(
-            HtmlColumn("Scaled core h", wide),
+            HtmlColumn("Scaled core h", "num wide"),
             lambda x: hours_text(of(x).scaled_core_s, places),
         )
     if trend is not None:
 
-        def before(line: Line) -> str:
-            is_total = line is statement.totals
-            point = trend.previous(None if is_total else line.key)
-            return _NOTHING if point is None else money.text(point.total_cost)
+        def before(line: Line) -> TrendPoint | None:
+            return trend.previous(None if line is statement.totals else line.key)
 
-        yield _Field(HtmlColumn("Month before", wide), before)
+        yield _Field(HtmlColumn("Month before"), lambda x: _point(before(x), money))
+        yield _Field(
+            HtmlColumn("Change", "num wide"),
+            lambda x: _change(x.total_cost, before(x), money),
+        )
 
 
 def _efficiency_of(statement: Statement, use: Use) -> Callable[[Line], Efficiency]:
@@ -215,7 +236,7 @@ def _use_table(statement: Statement, use: Use, money: Money) -> HtmlTable:
 def _holds_table(statement: Statement, use: Use, money: Money) -> HtmlTable:
     places = hour_places(statement)
     columns = (
-        HtmlColumn("Code", ""),
+        HtmlColumn("Code", "tight"),
         HtmlColumn("Reason", "text"),
         HtmlColumn("Jobs"),
         HtmlColumn("Lost h"),
@@ -262,6 +283,21 @@ def _cpu(line: Line) -> str:
     if line.cpu_s is None or line.core_s_with_cpu is None:
         return _NOTHING
     return percent(line.cpu_s, line.core_s_with_cpu)
+
+
+def _point(point: TrendPoint | None, money: Money) -> str:
+    if point is None:
+        return _NOTHING
+    bound = "" if point.network_complete else AT_LEAST
+    return f"{bound}{money.text(point.total_cost)}"
+
+
+def _change(cost: Decimal, before: TrendPoint | None, money: Money) -> str:
+    """Return by how much *cost* is more or less than the month before."""
+    if before is None:
+        return _NOTHING
+    change = cost - before.total_cost
+    return f"+{money.text(change)}" if change > 0 else money.text(change)
 
 
 def _memory(efficiency: Efficiency) -> str:

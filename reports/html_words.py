@@ -9,6 +9,8 @@ from babel.numbers import format_currency
 from reports.line import Line
 
 LOCALE = "en_US"
+#: Before a lower bound, never apart from it.
+AT_LEAST = "≥\N{NO-BREAK SPACE}"
 
 
 class Money:
@@ -40,7 +42,7 @@ class Money:
 
     def _bound(self, line: Line, amount: Decimal) -> str:
         text = self.text(amount)
-        return text if line.network_complete else f"≥ {text}"
+        return text if line.network_complete else f"{AT_LEAST}{text}"
 
 
 def month_name(month: str, locale: str = LOCALE) -> str:

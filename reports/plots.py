@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ _KIND_COLOURS = {
     "evicted": "#4f9aa8",
     "short": "#8a8f98",
 }
-_STYLE = {
+_STYLE: Any = {
     "text.parse_math": False,
     "font.size": 9,
     "axes.spines.top": False,
@@ -42,7 +42,6 @@ _STYLE = {
     "axes.edgecolor": _GREY,
     "xtick.color": _GREY,
     "ytick.color": _GREY,
-    "svg.hashsalt": "poolmeter",
 }
 
 
@@ -71,7 +70,7 @@ def _lines_plot(statement: Statement) -> Plot:
     lines = list(statement.lines[:_MOST_LINES])
     others = statement.lines[_MOST_LINES:]
     if others:
-        lines.append(sum(others, start=Line(key=f"{len(others)} others")))
+        lines.append(sum(others, start=Line(key=f"and {len(others)} more")))
     compute = [float(line.compute_cost) for line in lines]
     network = [float(line.network_cost or 0) for line in lines]
 

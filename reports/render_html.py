@@ -6,14 +6,14 @@ import importlib.resources
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from reports.html_tables import HtmlTable, tables_of
 from reports.html_words import Money, month_name
 from reports.plots import statement_plots
 from reports.statement_data import Statement
-from reports.text_foot import foot_lines
+from reports.text_foot import closing_lines, limit_lines
 from reports.text_words import percent, shown
 
 
@@ -65,7 +65,7 @@ def page_of(statement: Statement) -> Page:
         cards=() if statement.is_empty else tuple(_cards(statement, money)),
         plots=tuple(_images(statement)),
         tables=tables_of(statement, money),
-        foot=tuple(foot_lines(statement)),
+        foot=(*closing_lines(statement), *limit_lines(statement)),
     )
 
 
@@ -122,7 +122,7 @@ def _images(statement: Statement) -> Iterator[Image]:
 
 
 @functools.cache
-def _template():  # noqa: ANN202 - jinja2's own types
+def _template() -> tuple[Template, Markup]:
     """Return the template and its style, read once."""
     files = importlib.resources.files("reports.templates")
     environment = Environment(

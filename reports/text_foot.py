@@ -6,7 +6,7 @@ from poolmeter.units import size_text
 from reports.statement_data import Amount, Aside, Statement, Trust
 from reports.text_use import use_lines
 from reports.text_words import hour_places, hours_text, jobs_text, percent, shown
-from reports.trend_data import Closing, Trend, TrendPoint
+from reports.trend_data import Trend, TrendPoint
 
 _HASH_CHARACTERS = 12
 _OUT_EXTERNAL = 1
@@ -14,13 +14,17 @@ _OUT_EXTERNAL = 1
 
 def foot_lines(statement: Statement) -> Iterator[tuple[str, str]]:
     """Yield what stands below the table: name and text."""
-    places = hour_places(statement)
-    if statement.closing is not None:
-        yield from _closing(statement.closing, statement.currency)
+    yield from closing_lines(statement)
     if statement.trend is not None:
         yield "before", _trend_text(statement, statement.trend)
     if statement.use is not None and not statement.is_empty:
-        yield from use_lines(statement.use, statement.currency, places)
+        yield from use_lines(statement.use, statement.currency, hour_places(statement))
+    yield from limit_lines(statement)
+
+
+def limit_lines(statement: Statement) -> Iterator[tuple[str, str]]:
+    """Yield what limits the figures: name and text."""
+    places = hour_places(statement)
     if not statement.is_empty:
         for aside in statement.unpriced:
             yield "unpriced", _aside_text(aside, places)
@@ -44,7 +48,11 @@ def foot_lines(statement: Statement) -> Iterator[tuple[str, str]]:
     yield "ledger", _reconciliation_text(statement)
 
 
-def _closing(closing: Closing, currency: str) -> Iterator[tuple[str, str]]:
+def closing_lines(statement: Statement) -> Iterator[tuple[str, str]]:
+    """Yield how the month was closed, and what has come in since."""
+    closing, currency = statement.closing, statement.currency
+    if closing is None:
+        return
     yield (
         "closed",
         (
