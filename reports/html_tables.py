@@ -120,9 +120,10 @@ def _table_of_lines(
 
 def _line_fields(statement: Statement, money: Money) -> Iterator[_Field]:
     places = hour_places(statement)
-    wide = "num wide"
+    # The narrower the window, the fewer columns: the total is never out of sight.
+    wide, wider = "num wide", "num wide wider"
     yield _Field(HtmlColumn("Jobs"), lambda x: f"{x.jobs:,}", may_go=False)
-    yield _Field(HtmlColumn("Wall h", wide), lambda x: hours_text(x.wall_s, places))
+    yield _Field(HtmlColumn("Wall h", wider), lambda x: hours_text(x.wall_s, places))
     yield _Field(HtmlColumn("Core h"), lambda x: hours_text(x.core_s, places))
     if statement.totals.gpu_s:
         yield _Field(HtmlColumn("GPU h", wide), lambda x: hours_text(x.gpu_s, places))
@@ -130,9 +131,9 @@ def _line_fields(statement: Statement, money: Money) -> Iterator[_Field]:
         HtmlColumn("WAN out", wide), lambda x: size_text(x.network[_OUT_EXTERNAL])
     )
     yield _Field(
-        HtmlColumn("WAN in", wide), lambda x: size_text(x.network[_IN_EXTERNAL])
+        HtmlColumn("WAN in", wider), lambda x: size_text(x.network[_IN_EXTERNAL])
     )
-    yield _Field(HtmlColumn("LAN", wide), lambda x: size_text(_lan(x)))
+    yield _Field(HtmlColumn("LAN", wider), lambda x: size_text(_lan(x)))
     yield _Field(HtmlColumn("Compute", wide), lambda x: money.text(x.compute_cost))
     yield _Field(HtmlColumn("Network", wide), money.network)
     yield _Field(HtmlColumn("Total"), money.total, may_go=False)
