@@ -12,6 +12,8 @@ a millisecond.
 """
 
 import dataclasses
+import functools
+import operator
 from typing import Any
 
 import ibis
@@ -80,28 +82,23 @@ _IBIS_TYPES = {
     "list_string": "array<string>",
 }
 
-#: The keys of the sums, in their order.
-KEYS = (
-    *LABELS,
-    "contradictions",
-    "unbilled_reason",
-    "fit",
+#: The keys of the sums, in their order; the bits of ``flags`` are ``FLAGS``.
+KEYS = (*LABELS, "contradictions", "unbilled_reason", "fit", "flags")
+
+#: What is true of a charge: counted traffic, then how it lies in the period.  As bits
+#: of one key they cost an engine less than as conditions of a dozen sums.
+FLAGS = (
+    *NETWORK_COLUMNS,
     "memory_unknown",
-    "has_network",
+    "cpu_known",
+    "is_job",
+    "is_first",
+    "at_end",
 )
 
-#: The sums of whole numbers, in their order.
-SUMS = (
-    "jobs",
-    "jobs_charged",
-    "jobs_network",
-    "wall_s",
-    "core_ms",
-    "cpu_ms",
-    "core_ms_with_cpu",
-    "gpu_s",
-    *NETWORK_COLUMNS,
-)
+#: The sums of whole numbers, in their order.  Bytes belong to the period where the
+#: charge is ``at_end`` only.
+SUMS = ("wall_s", "core_ms", "cpu_ms", "gpu_s", *NETWORK_COLUMNS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -208,48 +205,45 @@ def charges(
 
 
 def sums(charges: ir.Table) -> ir.Table:
-    """Return the sums of *charges* over ``KEYS``, as whole numbers."""
+    """Return the sums of *charges* over ``KEYS``: how many, ``SUMS``, and shares."""
     totals = {name: summand(charges[name]).sum() for name in SUMS}
     shares = product(charges.billed_s, charges.share_numerator)
-    return charges.group_by(list(KEYS)).aggregate(**totals, billed_share_s=shares.sum())
+    found = charges.group_by(list(KEYS)).aggregate(
+        charges=charges.count(), **totals, billed_share_s=shares.sum()
+    )
+    return found.order_by(list(KEYS))
 
 
 def _columns(at: ir.Table) -> ir.Table:
     """Return the keys and the numbers of charges, and nothing else."""
-    core_ms = _share_of(at, at.core_ms)
-    counted = [
-        ibis.ifelse(at[name].notnull(), 1 << bit, 0)
-        for bit, name in enumerate(NETWORK_COLUMNS)
-    ]
-    has_network = counted[0]
-    for bit in counted[1:]:
-        has_network = has_network + bit
     return at.select(
-        *(at[name] for name in LABELS),
+        *(at[name] for name in (*LABELS, *NETWORK_COLUMNS)),
         contradictions=_joined(at.contradictions),
         unbilled_reason=ibis.ifelse(
             at.billable, ibis.null("string"), at.unbilled_reason.fill_null(NO_REASON)
         ),
         fit=_fit(at),
-        memory_unknown=at.memory_bytes.isnull(),
-        has_network=has_network.cast("int32"),
-        jobs=at.is_job.cast("int64"),
-        jobs_charged=at.is_first.cast("int64"),
-        jobs_network=at.at_end.cast("int64"),
+        flags=_flags(at),
         wall_s=at.part_s,
-        core_ms=core_ms,
+        core_ms=_share_of(at, at.core_ms),
         cpu_ms=_share_of(at, at.cpu),
-        core_ms_with_cpu=ibis.ifelse(at.cpu.isnull(), ibis.null("int64"), core_ms),
         gpu_s=at.part_s * ibis.greatest(at.gpus, 0),
-        **{
-            name: ibis.ifelse(at.at_end, at[name], ibis.null("int64"))
-            for name in NETWORK_COLUMNS
-        },
         billed_s=at.billed_s,
         share_numerator=ibis.ifelse(
-            _fit(at) >= 0, at.share_numerator, ibis.null("int64")
+            at.billable & at.wall_known, at.share_numerator, ibis.null("int64")
         ),
     )
+
+
+def _flags(at: ir.Table) -> Any:  # noqa: ANN401 - a column
+    truths = {name: at[name].notnull() for name in NETWORK_COLUMNS}
+    truths |= {
+        "memory_unknown": at.memory_bytes.isnull(),
+        "cpu_known": at.cpu.notnull(),
+    }
+    truths |= {name: at[name] for name in ("is_job", "is_first", "at_end")}
+    bits = [truths[name].cast("int32") * (1 << bit) for bit, name in enumerate(FLAGS)]
+    return functools.reduce(operator.add, bits)
 
 
 def _at_most(wall_s: Any) -> Any:  # noqa: ANN401 - columns, also below
@@ -329,12 +323,13 @@ def _share_of(at: ir.Table, total: Any) -> Any:  # noqa: ANN401
     Whole numbers that telescope: over all periods they sum to *total*.  Without wall
     time all of it lies at the end.
     """
+    divided = portion(total, at.to_s, at.wall) - portion(total, at.from_s, at.wall)
+    # The first case is nearly every job's, and costs no division.
     return ibis.cases(
+        ((at.part_s == at.wall) & at.at_end, total),
         (total.isnull(), ibis.null("int64")),
-        (at.wall == 0, ibis.ifelse(at.at_end, total, 0)),
-        (at.part_s == 0, 0),
-        (at.part_s == at.wall, total),
-        else_=portion(total, at.to_s, at.wall) - portion(total, at.from_s, at.wall),
+        (at.wall > 0, divided),
+        else_=0,
     )
 
 

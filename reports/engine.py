@@ -7,6 +7,7 @@ only after the last sum (``reports.lines``).
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -18,8 +19,8 @@ from poolmeter.ledger.scan import job_files, refuse_other_version
 from poolmeter.record import NETWORK_COLUMNS
 from reports import charge_expression
 from reports.charge_expression import (
+    FLAGS,
     KEYS,
-    LABELS,
     SUMS,
     UNBILLED_FIT,
     WALL_UNKNOWN_FIT,
@@ -31,14 +32,9 @@ from reports.price_periods import PricePeriod
 
 Row = tuple[Any, ...]
 
-_MORE_KEYS = (
-    "contradictions",
-    "outcome",
-    "reason",
-    "period",
-    "instance_type",
-    "memory_unknown",
-)
+_NUMBERS = ("charges", *SUMS, "billed_share_s")
+_NETWORK = frozenset(NETWORK_COLUMNS)
+_NO_NETWORK = (None,) * len(NETWORK_COLUMNS)
 
 
 class ShapeRow(NamedTuple):
@@ -76,7 +72,10 @@ ENGINES = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeSum:
-    """The sum over all charges that share the first group of fields.
+    """The sum over charges that share the first group of fields.
+
+    Charges that lie in the month in another way (their job ended elsewhere, say) have
+    a sum of their own beside it.
 
     ``billed_share_s`` is billed seconds x share numerators, ``None`` where nothing
     was priced.  ``core_ms_with_cpu`` is the core time of the jobs whose CPU time is
@@ -158,7 +157,7 @@ def sum_charges(
         charges = charge_expression.charges(jobs, shapes, period, month.start_s)
         rows = engine.rows(charge_expression.sums(charges))
         found += (_charge_sum(row, fits, index) for row in rows)
-    return sorted(found, key=_order)
+    return found
 
 
 class _Fits:
@@ -186,13 +185,14 @@ class _Fits:
 
 
 def _charge_sum(row: Row, fits: _Fits, period: int) -> ChargeSum:
-    values = dict(zip((*KEYS, *SUMS, "billed_share_s"), row, strict=True))
-    fit, bits = values.pop("fit"), values.pop("has_network")
+    values = dict(zip((*KEYS, *_NUMBERS), row, strict=True))
+    fit, flags = values.pop("fit"), flags_of(values.pop("flags"))
     unbilled_reason = values.pop("unbilled_reason")
     outcome, reason, instance_type = (
         (UNBILLED, unbilled_reason, None) if fit == UNBILLED_FIT else fits.known[fit]
     )
-    numbers = {name: _whole(values.pop(name)) for name in (*SUMS, "billed_share_s")}
+    numbers = {name: _whole(values.pop(name)) for name in _NUMBERS}
+    charges = numbers.pop("charges") or 0
     network = tuple(numbers.pop(name) for name in NETWORK_COLUMNS)
     named: dict[str, Any] = {**values, **numbers}
     return ChargeSum(
@@ -201,23 +201,26 @@ def _charge_sum(row: Row, fits: _Fits, period: int) -> ChargeSum:
         reason=reason,
         period=period,
         instance_type=instance_type,
-        has_network=_names(bits),
-        network=network,
+        memory_unknown="memory_unknown" in flags,
+        has_network=flags & _NETWORK,
+        jobs=charges if "is_job" in flags else 0,
+        jobs_charged=charges if "is_first" in flags else 0,
+        jobs_network=charges if "at_end" in flags else 0,
+        core_ms_with_cpu=numbers["core_ms"] if "cpu_known" in flags else None,
+        network=network if "at_end" in flags else _NO_NETWORK,
     )
+
+
+@functools.cache
+def flags_of(bits: int) -> frozenset[str]:
+    """Return the names of ``FLAGS`` whose *bits* are set.
+
+    >>> sorted(flags_of(0b11100000000))
+    ['at_end', 'is_first', 'is_job']
+    """
+    return frozenset(name for bit, name in enumerate(FLAGS) if bits >> bit & 1)
 
 
 def _whole(number: Any) -> int | None:  # noqa: ANN401 - an int or a Decimal
     """Return an engine's whole number; Spark's come as ``Decimal``."""
     return None if number is None else int(number)
-
-
-def _names(bits: int) -> frozenset[str]:
-    return frozenset(
-        name for bit, name in enumerate(NETWORK_COLUMNS) if bits >> bit & 1
-    )
-
-
-def _order(charge: ChargeSum) -> list[tuple[bool, Any]]:
-    """Return the keys of *charge* such that they can be compared, nulls first."""
-    keys = [getattr(charge, name) for name in (*LABELS, *_MORE_KEYS)]
-    return [(key is not None, key) for key in (*keys, sorted(charge.has_network))]

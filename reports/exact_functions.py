@@ -44,7 +44,8 @@ product = _of_engine(_product, ("int64", "int64"), _WIDE)
 #: sign, and ``//`` rounds towards 0.
 DUCKDB = (
     """CREATE TEMP MACRO pm_seconds(moment) AS
-        (epoch_ms(moment) - ((epoch_ms(moment) % 1000) + 1000) % 1000) // 1000""",
+        (epoch_ms(moment) - CASE WHEN epoch_ms(moment) < 0 THEN 999 ELSE 0 END)
+        // 1000""",
     """CREATE TEMP MACRO pm_portion(total, part, whole) AS
         ((total::HUGEINT * part - ((total::HUGEINT * part % whole) + whole) % whole)
          // whole)::BIGINT""",

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from poolmeter.record import NETWORK_COLUMNS
 from reports import charge_expression
 from reports.duckdb_engine import DuckDBEngine
+from reports.engine import flags_of
 from reports.months import Month
 from reports.price_periods import PricePeriod, price_periods
 from tests.conftest import is_soak
@@ -32,7 +33,7 @@ _BOOKS = {
     "one period": book(),
     "by the hour": book(*_HOURLY, (_RATE, _TWO_RATES)),
 }
-_NUMBERS = (*charge_expression.SUMS, "billed_s")
+_READ = ("owner", "flags", *charge_expression.SUMS, "billed_s")
 
 _EDGES = (_MONTH.start_s, _MONTH.start_s + 14 * 86_400, _MONTH.end_s)
 _NEAR = st.builds(
@@ -101,9 +102,24 @@ def _charged(
     found: dict[str, dict[int, dict[str, int | None]]] = {}
     for index, period in enumerate(periods):
         made = charge_expression.charges(jobs, shapes, period, _MONTH.start_s)
-        for owner, *numbers in engine.rows(made.select("owner", *_NUMBERS)):
+        for owner, flags, *values in engine.rows(made.select(*_READ)):
             of_job = found.setdefault(owner, {})
             assert index not in of_job
-            of_job[index] = dict(zip(_NUMBERS, numbers, strict=True))
+            numbers = dict(zip(_READ[2:], values, strict=True))
+            of_job[index] = _numbers(flags_of(flags), numbers)
     engine.close()
     return found
+
+
+def _numbers(
+    flags: frozenset[str], numbers: dict[str, int | None]
+) -> dict[str, int | None]:
+    """Return the numbers of one charge as the definition names them."""
+    if "at_end" not in flags:
+        numbers |= dict.fromkeys(NETWORK_COLUMNS)
+    return numbers | {
+        "jobs": int("is_job" in flags),
+        "jobs_charged": int("is_first" in flags),
+        "jobs_network": int("at_end" in flags),
+        "core_ms_with_cpu": numbers["core_ms"] if "cpu_known" in flags else None,
+    }
