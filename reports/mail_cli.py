@@ -15,10 +15,11 @@ from reports.mail_dry_run import write_month
 from reports.mail_letters import Mailing
 from reports.mail_plan import addressees, key_for, server_of
 from reports.mail_renderings import renderings
+from reports.monthly import monthly_statement, pricing_of
 from reports.months import Month, parse_month
-from reports.price_book_file import find_book
-from reports.statement import statement
-from reports.statement_data import By, Statement
+from reports.question import By
+from reports.statement_cli import pricing_for
+from reports.statement_data import Statement
 
 
 @click.command("mail")
@@ -60,6 +61,8 @@ def mail_command(
 ) -> int:
     """Send each VO its month's statement by mail, once.
 
+    A month that was closed is priced as it was then, unless --prices says otherwise.
+
     \b
     Example:
         poolmeter report mail --month 2026-10 --vo cms --dry-run /tmp/mail
@@ -83,17 +86,12 @@ def _mailing(
     """Return what is to be mailed; all of the configuration is checked before."""
     plan = addressees(config.mail, vos)
     ledger = Path(config.ledger.path)
-    book = find_book(prices or config.report.prices)
+    pricing = pricing_for(config, prices)
+    if prices is None:
+        pricing = pricing_of(ledger, str(month), pricing)
 
     def statement_of(vo: str, by: By) -> Statement:
-        return statement(
-            ledger,
-            month,
-            by=by,
-            vo=vo,
-            book=book,
-            vcpus_per_cpu=config.report.vcpus_per_cpu,
-        )
+        return monthly_statement(ledger, month, pricing, by=by, vo=vo)
 
     return Mailing(
         ledger=ledger,

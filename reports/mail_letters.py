@@ -65,11 +65,11 @@ class Statements:
             statement = self._mailing.statement_of(vo, by)
         except LedgerError as error:
             return error
-        if statement.reconciliation.difference:
+        if statement.difference:
             return LedgerError(
                 f"statement of {vo!r}",
-                expected="no difference to the ledger",
-                found=str(statement.reconciliation.difference),
+                expected="sums that agree",
+                found=str(statement.difference),
                 mend="report it; it is not sent",
             )
         return statement

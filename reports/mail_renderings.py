@@ -1,27 +1,22 @@
 """The renderings that a mail is made of."""
 
-import csv
-import html
-import io
+from collections.abc import Callable
 
+from poolmeter.lazy import load
 from reports.mail_message import Renderings
+from reports.render_csv import render_csv
 from reports.render_text import render_text
 from reports.statement_data import Statement
 
 
 def renderings() -> Renderings:
-    """Return how a statement stands in a mail."""
-    return Renderings(text=render_text, html=_html, csv=_csv)
+    """Return how a statement stands in a mail.
 
-
-def _html(statement: Statement) -> str:
-    return f"<html><body><pre>{html.escape(render_text(statement))}</pre></body></html>"
-
-
-def _csv(statement: Statement) -> str:
-    out = io.StringIO()
-    rows = [line.to_json() for line in (*statement.lines, statement.totals)]
-    writer = csv.DictWriter(out, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    Raises:
+        MissingPartError: The libraries that draw the page are not installed.
+    """
+    # matplotlib is not for those who never send anything.
+    html: Callable[[Statement], str] = load(
+        "reports.render_html:render_html", extra="reports"
+    )
+    return Renderings(text=render_text, html=html, csv=render_csv)

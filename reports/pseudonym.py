@@ -10,10 +10,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 from poolmeter.config import Names
-from reports.statement_data import UNKNOWN, Line, Statement
+from reports.line import UNKNOWN, Line
+from reports.statement_data import Statement
 
 #: What stands where a text is left out.
 NOT_SHOWN = "(not shown)"
@@ -25,7 +27,8 @@ _CHARACTERS = 12
 _Kind = Literal["plain", "key", "person"]
 
 #: Every text of a statement as ``Class.field``; of a mapping its keys are meant.
-#: ``key`` is a person's name where the lines are persons.
+#: ``key`` is a person's name where the lines are persons; lines and keys are put into
+#: an order that tells nothing of the real names.
 _TEXTS: Mapping[str, _Kind] = {
     "Statement.month": "plain",
     "Statement.by": "plain",
@@ -35,6 +38,9 @@ _TEXTS: Mapping[str, _Kind] = {
     "Statement.book_sha256": "plain",
     "Statement.interval_source": "plain",
     "Statement.notes": "plain",
+    "Statement.lines": "key",
+    "Block.lines": "key",
+    "Closing.corrections": "key",
     "Line.key": "key",
     "Aside.reason": "plain",
     "ContradictedJob.job": "plain",
@@ -106,12 +112,7 @@ def for_reader(statement: Statement, names: Names, key: bytes | None) -> Stateme
         return pseudonym(key, statement.vo or "", name)
 
     shown: Statement = _Reader(renamed, by_person=by_person).seen(statement)
-    return dataclasses.replace(
-        shown,
-        # By name, equal costs would tell the order of the real names.
-        lines=tuple(sorted(shown.lines, key=lambda x: (-x.total_cost, x.key))),
-        notes=(*shown.notes, _NOTES[names]),
-    )
+    return dataclasses.replace(shown, notes=(*shown.notes, _NOTES[names]))
 
 
 class _Reader:
@@ -141,15 +142,22 @@ class _Reader:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self.seen(value)
         if isinstance(value, tuple | list):
-            return tuple(self._value(part, kind) for part in value)
+            parts = [self._value(part, kind) for part in value]
+            return tuple(sorted(parts, key=_place) if kind == "key" else parts)
         if isinstance(value, Mapping):
-            return {
-                self._value(key, kind): self._value(part, None)
-                for key, part in value.items()
-            }
+            names = {self._value(key, kind): key for key in value}
+            order = sorted(names) if kind == "key" else names
+            return {name: self._value(value[names[name]], None) for name in order}
         return value
 
     def _text(self, text: str, kind: _Kind | None) -> str:
         if kind == "plain" or (kind == "key" and not self._by_person):
             return text
         return NOT_SHOWN if kind is None else self._renamed(text)
+
+
+def _place(part: Line | str) -> tuple[Decimal, str]:
+    """Return where a line, or its key, stands: never in the order of real names."""
+    if isinstance(part, str):
+        return Decimal(0), part
+    return -part.total_cost, part.key
