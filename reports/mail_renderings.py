@@ -1,5 +1,6 @@
 """The renderings that a mail is made of."""
 
+import logging
 from collections.abc import Callable
 
 from poolmeter.lazy import load
@@ -15,6 +16,9 @@ def renderings() -> Renderings:
     Raises:
         MissingPartError: The libraries that draw the page are not installed.
     """
+    # A service account's home may not be writable; matplotlib helps itself then, but
+    # says so, and cron would mail it.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # matplotlib is not for those who never send anything.
     html: Callable[[Statement], str] = load(
         "reports.render_html:render_html", extra="reports"

@@ -1,8 +1,13 @@
 """A month's statements through a real mail server with STARTTLS and AUTH."""
 
 import csv
+import datetime as dt
+import fcntl
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,8 +79,7 @@ def test_a_second_run_sends_nothing(site: Site, server: MailServer) -> None:
     assert sorted(server.recipients) == EVERYBODY
 
 
-@pytest.mark.parametrize("stage", ["rcpt", "accepted"])
-@pytest.mark.parametrize("reply", [TRY_AGAIN, NEVER])
+@pytest.mark.parametrize(("stage", "reply"), [("rcpt", TRY_AGAIN), ("accepted", NEVER)])
 def test_a_refused_vo_leaves_the_others_sent_and_is_resumed(
     site: Site, server: MailServer, stage: str, reply: str
 ) -> None:
@@ -223,6 +227,42 @@ def test_a_dry_run_writes_files_and_sends_and_notes_nothing(
     assert (
         sorted(path.parent.name for path in site.folder.rglob("*.eml")) == ["out"] * 4
     )
+
+
+def test_a_clean_run_prints_nothing_also_without_a_home(site: Site) -> None:
+    environment = os.environ | {"HOME": "/proc/none", "MPLCONFIGDIR": "/proc/none"}
+    command = [sys.executable, "-m", "poolmeter", *site.command, "--vo=cms"]
+
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_a_month_that_has_not_ended_is_not_mailed(
+    site: Site, server: MailServer
+) -> None:
+    month = f"--month={dt.datetime.now(dt.UTC):%Y-%m}"
+
+    code, _, err = site.mail(month)
+
+    assert (code, server.delivered) == (2, [])
+    assert "expected one that has ended" in err
+
+
+def test_nobody_else_may_send_meanwhile(site: Site, server: MailServer) -> None:
+    errors: list[str] = []
+
+    def run_again(*_: object) -> None:
+        if not errors:
+            path = site.ledger / ".state" / "mail" / "lock"
+            with path.open() as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            errors.append("locked")
+
+    server.hook = run_again
+
+    assert site.mail("--vo=cms") == (0, "", "")
+    assert errors == ["locked"]
 
 
 def test_the_send_ledger_tells_what_was_done(site: Site, server: MailServer) -> None:
