@@ -37,11 +37,10 @@ class DuckDBEngine:
     """Answers expressions over the jobs in some files of a ledger."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._database = connection()
+        self._open = contextlib.ExitStack()
+        self._database = self._open.enter_context(connection())
         for statement in exact_functions.DUCKDB:
             self._database.execute(statement)
-        # Parquet's own order is of no use to sums.
-        self._database.execute("SET preserve_insertion_order = false")
         with _telling_of_files():
             jobs = self._database.read_parquet(
                 [literal(path) for path in paths], hive_partitioning=False
@@ -75,7 +74,7 @@ class DuckDBEngine:
 
     def close(self) -> None:
         """Give memory and files back."""
-        self._database.close()
+        self._open.close()
 
 
 @contextlib.contextmanager
