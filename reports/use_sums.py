@@ -91,6 +91,8 @@ def use_sums(question: Question, paths: Sequence[Path]) -> UseSums:
     Raises:
         LedgerError: A file cannot be read.
     """
+    if not paths:
+        return UseSums([], [])
     with _asked_of_files(), connection() as database:
         _prepare(database, paths, question)
         whose = {"vo": question.vo, "unknown": UNKNOWN}
