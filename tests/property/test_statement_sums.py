@@ -16,12 +16,17 @@ from hypothesis import given, settings
 
 from poolmeter.ledger.merge import merge_jobs
 from poolmeter.record import NETWORK_COLUMNS
+from reports.engine import files_of
+from reports.month_sums import charge_sums
 from reports.price_book_file import PriceBook
+from reports.question import Pricing, ask
 from reports.statement import statement
 from reports.statement_data import By, Line, Statement
+from reports.use_sums import use_sums
 from tests.unit.reports_ledger import GIB, book, job, table, utc, write_ledger
 
 _WAYS: tuple[By, ...] = get_args(By)
+_MONTHS = ("2026-08", "2026-09", "2026-10", "2026-11", "2026-12")
 _NAMES = st.sampled_from(["ann", "bob", "cid", "dan", None])
 _COUNT = st.none() | st.integers(0, 10**16)
 
@@ -173,35 +178,49 @@ def _integers(ledger: Path) -> Counter[tuple[str, str]]:
     return Counter({name: value for name, value in sums.items() if value})
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(jobs=st.lists(_TIMELY, min_size=1, max_size=8))
 def test_the_months_of_a_statement_lose_no_second_and_no_cent(
     jobs: list[dict[str, Any]],
 ) -> None:
-    """All months together cost what one book for all of their time makes of it.
-
-    A cent may be rounded for each payer and month, and no more.
-    """
+    """The months together are the jobs, and cost what they cost before rounding."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = write_ledger(Path(folder), *jobs)
-        months = [
-            statement(ledger, month, book=book())
-            for month in ("2026-08", "2026-09", "2026-10", "2026-11", "2026-12")
-        ]
-    priced = [m.reconciliation.priced for m in months]
-    aside = [m.reconciliation.unbilled for m in months]
-    unpriced = [m.reconciliation.unpriced for m in months]
+        months = [statement(ledger, month, book=book()) for month in _MONTHS]
+        costs = [_exact_costs(ledger, month) for month in _MONTHS]
 
     def found(name: str) -> int:
-        return sum(part[name] for part in (*priced, *aside, *unpriced))
+        told = [month.reconciliation for month in months]
+        sides = [(r.priced, r.unbilled, r.unpriced) for r in told]
+        return sum(side[name] for of_month in sides for side in of_month)
 
     assert found("jobs") == len(jobs)
     assert found("wall_s") == sum(job["wall_s"] for job in jobs)
     for name in NETWORK_COLUMNS:
         assert found(name) == sum(job[name] or 0 for job in jobs)
     exact = sum((_exact_cost(job) for job in jobs), Fraction(0))
-    said = sum((Fraction(m.totals.compute_cost) for m in months), Fraction(0))
-    assert abs(exact - said) <= Fraction(4 * len(months), 200)
+    assert sum(by_lines for by_lines, _ in costs) == exact
+    assert sum(by_use for _, by_use in costs) == exact
+    assert all(by_lines == by_use for by_lines, by_use in costs)
+
+
+def _exact_costs(ledger: Path, month: str) -> tuple[Fraction, Fraction]:
+    """Return the unrounded compute cost by the engine's sums and by those of use."""
+    question = ask(ledger, month, Pricing(book=book()), "vo", None)
+    (period,) = question.periods
+    rates = {
+        kind.name: kind.per_hour / (3600 * kind.share_denominator)
+        for kind in period.types
+    }
+    charges = charge_sums(question)
+    use = use_sums(question, files_of(ledger, question.month)).use
+    by_lines = [
+        (c.billed_share_s or 0) * rates[c.instance_type]
+        for c in charges
+        if c.instance_type
+    ]
+    by_use = [u.billed_share_s * rates[u.instance_type] for u in use]
+    return sum(by_lines, Fraction(0)), sum(by_use, Fraction(0))
 
 
 def _exact_cost(row: dict[str, Any]) -> Fraction:
