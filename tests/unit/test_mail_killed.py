@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,3 +87,20 @@ def test_what_is_resent_from_a_doubt_is_the_same_message(
         assert again[name] == first[name]
     assert site.mail("--resend") == (0, "", "")
     assert len(server.delivered) == 4
+
+
+def test_a_resend_that_is_refused_does_not_forget_the_doubt(
+    site: Site, server: MailServer
+) -> None:
+    _run_killed_at(site, server, "accepted", 1)
+    first = server.messages()["cms@vo.example"]
+    server.replies["rcpt", "cms@vo.example"] = "451 not now"
+    time.sleep(1.1)  # another second, so another Date if it were another message
+
+    assert site.mail("--resend", "--vo=cms")[0] == 1
+    server.replies.clear()
+    assert site.mail("--vo=cms") == (0, "", "")
+
+    again = server.messages()["cms@vo.example"]
+    assert server.recipients == ["cms@vo.example"] * 2
+    assert (again["Date"], again["Message-ID"]) == (first["Date"], first["Message-ID"])
