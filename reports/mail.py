@@ -11,7 +11,13 @@ from typing import Literal
 
 import msgspec
 
-from poolmeter.errors import ExitCode, LedgerError, PoolmeterError, UsageError
+from poolmeter.errors import (
+    ExitCode,
+    LedgerError,
+    PoolmeterError,
+    UsageError,
+    one_line,
+)
 from reports.mail_letters import Mailing, Prepared, Statements, prepare
 from reports.mail_plan import Addressee
 from reports.mail_smtp import Attempt, Fate, MailServer, Server
@@ -153,6 +159,9 @@ class _VoRun:
             raise
         except PoolmeterError as error:
             return Outcome(one.vo, one.to, "unusable", str(error))
+        except Exception as error:  # noqa: BLE001 - one VO's trouble is not the others'
+            why = f"unexpected {type(error).__name__}: {one_line(str(error))}"
+            return Outcome(one.vo, one.to, "unusable", why)
         attempt = self._send(message, one, delivery, prepared.intent)
         return Outcome(one.vo, one.to, attempt.fate, attempt.said)
 

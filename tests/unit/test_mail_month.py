@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from reports import render_html
+from reports.statement_data import Statement
 from tests.unit.mail_server import MailServer, make_certificate, running
 from tests.unit.mail_site import EVERYBODY, VOS, Site, make_site, parts_of
 from tests.unit.reports_ledger import job
@@ -290,3 +292,22 @@ def test_a_damaged_send_ledger_stops_everything(site: Site, server: MailServer) 
     assert code == 1
     assert "expected a send ledger" in err
     assert server.recipients == ["cms@vo.example"]
+
+
+def test_a_vo_whose_page_cannot_be_made_keeps_nobody_else_from_theirs(
+    site: Site, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = render_html.render_html
+
+    def fails_for_cms(statement: Statement) -> str:
+        if statement.vo == "cms":
+            raise ZeroDivisionError("a plot")
+        return render(statement)
+
+    monkeypatch.setattr(render_html, "render_html", fails_for_cms)
+
+    code, _, err = site.mail()
+
+    assert code == 3
+    assert "cms@vo.example: unusable: unexpected ZeroDivisionError: a plot" in err
+    assert sorted(server.recipients) == ["atlas@vo.example", "lhcb@vo.example"]
