@@ -153,6 +153,7 @@ def pricing_for(config: Config, prices: str | None) -> Pricing:
         book=find_book(prices or config.report.prices),
         vcpus_per_cpu=config.report.vcpus_per_cpu,
         own_resources=config.report.own_resources,
+        engine=config.report.engine,
     )
 
 
