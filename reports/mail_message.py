@@ -67,7 +67,7 @@ def message_bytes(letter: Letter, mail: MailConfig, renderings: Renderings) -> b
     statement = _with_revision_note(letter)
     message = EmailMessage(_POLICY)
     _add_headers(message, letter, mail)
-    message.set_content(renderings.text(statement))
+    message.set_content(renderings.text(statement), cte="quoted-printable")
     html, images = with_content_ids(renderings.html(statement), sender_domain(mail))
     message.add_alternative(html, subtype="html")
     html_part = cast("list[MIMEPart]", message.get_payload())[1]
@@ -75,6 +75,8 @@ def message_bytes(letter: Letter, mail: MailConfig, renderings: Renderings) -> b
         html_part.add_related(
             image.content, "image", image.subtype, cid=f"<{image.content_id}>"
         )
+    if images:
+        html_part.set_param("type", "text/html")  # RFC 2387, 3.1
     message.add_attachment(
         renderings.csv(statement).encode("utf-8", "backslashreplace"),
         maintype="text",

@@ -149,6 +149,7 @@ def parts_of(message: EmailMessage) -> Parts:
     text, html = alternative.iter_parts()
     images: dict[str, bytes] = {}
     if html.get_content_type() == "multipart/related":
+        assert html.get_param("type") == "text/html"
         html, *inline = html.iter_parts()
         images = {part["Content-ID"][1:-1]: part.get_content() for part in inline}
     assert attachment.get_content_disposition() == "attachment"
