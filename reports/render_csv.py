@@ -57,7 +57,7 @@ def plain_cell(text: str) -> str:
     r"""Return user text as one line that no spreadsheet computes.
 
     >>> plain_cell("=1+1"), plain_cell("a;=1"), plain_cell("\t-2"), plain_cell("cms")
-    ("'=1+1", "a;'=1", "\\t-2", 'cms')
+    ("'=1+1", "a;'=1", '\\t-2', 'cms')
     """
     return _FORMULA.sub(r"\1\2'\3", one_line(text))
 

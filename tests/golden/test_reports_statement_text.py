@@ -1,6 +1,7 @@
 """One statement in full, as a person sees it."""
 
 from pathlib import Path
+from typing import Any
 
 from poolmeter.ledger.gaps import Gap, add_gaps
 from reports.render_text import render_text
@@ -61,7 +62,7 @@ def test_a_statement_reads_as_it_always_did(tmp_path: Path) -> None:
     assert text == _EXPECTED
 
 
-def _hours(hours: int, **changes: object) -> dict[str, object]:
+def _hours(hours: int, **changes: object) -> dict[str, Any]:
     """Return a job that ran for *hours* from 2 October on."""
     wall_s = hours * 3600
     row = job(

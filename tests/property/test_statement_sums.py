@@ -240,7 +240,7 @@ def _exact_cost(row: dict[str, Any]) -> Fraction:
     billed = max(last, 60)
     if runs > 1:
         billed += max(row["wall_s"] - last, 60 * (runs - 1))
-    return billed * min(prices) / 3600
+    return Fraction(billed, 3600) * min(prices)
 
 
 @settings(max_examples=8, deadline=None)

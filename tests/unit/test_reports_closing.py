@@ -104,6 +104,7 @@ def test_the_inputs_and_the_book_are_kept(tmp_path: Path) -> None:
 
     kept = read_closed(ledger, _OCTOBER)
 
+    assert kept is not None
     assert kept == made
     assert kept.price_book() == book()
     assert [item.path for item in kept.inputs] == ["jobs/date=2026-10-02/ap1.parquet"]
