@@ -127,7 +127,7 @@ def read_closed(ledger: Path, month: Month) -> ClosedMonth | None:
     path = closed_path(ledger, month)
     try:
         closed = msgspec.json.decode(path.read_bytes(), type=ClosedMonth)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise LedgerError(str(path), found=error.strerror or str(error)) from error
