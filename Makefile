@@ -25,6 +25,7 @@ soak: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench.merge_memory
 	$(BIN)/python -m bench.probe_rate
+	$(BIN)/python -m bench.statement
 docs: .venv/.dev
 	$(BIN)/python -m pytest --update-golden tests/unit/test_docs.py tests/golden
 lint: .venv/.dev
