@@ -15,6 +15,9 @@ priced job is in exactly one kind of use:
 #: A job that succeeds in less wall time than this is ``short``.
 SHORT_S = 60
 
+#: Longer times count as this long, which keeps sums with them inside 64 bits.
+LONGEST_S = 2**60
+
 #: Millionths: a job's benchmark scaling becomes a whole number of them.
 SCALING_UNIT = 1_000_000
 
@@ -24,7 +27,7 @@ KINDS = ("good", "failed", "removed", "held", "evicted", "short")
 #: Rounded down, also before 1970, and without a float.
 WHOLE_SECONDS = """
 CREATE MACRO whole_s(ms) AS
-    ((ms::HUGEINT - ((ms % 1000) + 1000) % 1000) // 1000)
+    ((ms - ((ms % 1000) + 1000) % 1000) // 1000)
 """
 
 #: What a job occupies; the shapes are packed in Python, one by one.
@@ -41,9 +44,9 @@ WITH whole AS (
     SELECT *,
         whole_s(epoch_ms(ended_at)) AS ended_s,
         whole_s(epoch_ms(last_started_at)) AS started_s,
-        wall_s::HUGEINT AS wall,
-        coalesce(CASE WHEN last_run_wall_s >= 0 THEN last_run_wall_s END,
-                 wall_s)::HUGEINT AS told_s,
+        least(wall_s, {LONGEST_S}) AS wall,
+        least(coalesce(CASE WHEN last_run_wall_s >= 0 THEN last_run_wall_s END, wall_s),
+              {LONGEST_S}) AS told_s,
         coalesce(memory_provisioned_bytes, memory_requested_bytes) AS memory_bytes,
         coalesce(gpus, 0) AS gpu_count,
         coalesce(holds, 0) > 0 OR hold_reason_code IS NOT NULL AS was_held,
@@ -75,7 +78,7 @@ intervals AS (
              ELSE 'good' END AS kind
     FROM ending
     UNION ALL
-    SELECT *, false, end_s - wall, end_s - last_s, runs - 1, 0::HUGEINT,
+    SELECT *, false, end_s - wall, end_s - last_s, runs - 1, 0,
         CASE WHEN was_held THEN 'held' ELSE 'evicted' END
     FROM ending WHERE runs > 1
 ),
@@ -87,14 +90,17 @@ sliced AS (
         is_last AND ended_s >= p.start_at AND ended_s < p.end_at AS is_job,
         is_last AND end_s >= p.start_at AND end_s < p.end_at AS has_bytes,
         CASE WHEN stands_for > 0 AND p.increment_s IS NOT NULL THEN greatest(
-            (to_s - from_s + p.increment_s - 1) // p.increment_s * p.increment_s,
+            CASE WHEN p.increment_s = 1 THEN to_s - from_s
+                 ELSE (to_s - from_s + p.increment_s - 1) // p.increment_s
+                      * p.increment_s END,
             stands_for * p.minimum_s) - (to_s - from_s) ELSE 0 END AS top_up_s
     FROM intervals i, periods p
 ),
 part AS (
     SELECT *,
         part_s + CASE WHEN begins THEN top_up_s ELSE 0 END AS billed_s,
-        CASE WHEN wall = 0 THEN CASE WHEN has_bytes THEN core_ms::HUGEINT ELSE 0 END
+        CASE WHEN wall = 0 THEN CASE WHEN has_bytes THEN core_ms ELSE 0 END
+             WHEN part_s = wall THEN core_ms
              ELSE core_ms::HUGEINT * (part_from + part_s) // wall
                   - core_ms::HUGEINT * part_from // wall END AS part_core_ms
     FROM sliced
@@ -135,7 +141,7 @@ CASE WHEN coalesce(execute_pool, '') <> '' THEN 'flocked-out'
 def use_query(by: str, byte_columns: tuple[str, ...]) -> str:
     """Return the query of all sums, by payer, key, resource, kind and priced type."""
     counts = ", ".join(
-        f"sum({name}::HUGEINT) FILTER (has_bytes) AS {name}, "
+        f"sum({name}) FILTER (has_bytes) AS {name}, "
         f"count({name}) FILTER (has_bytes) AS jobs_{name}"
         for name in byte_columns
     )
@@ -147,14 +153,14 @@ def use_query(by: str, byte_columns: tuple[str, ...]) -> str:
         count(*) FILTER (has_bytes) AS jobs_network,
         count(*) FILTER (has_bytes AND network_trust = 'partial') AS jobs_partial,
         sum(part_s) AS wall_s,
-        sum(billed_s * numerator) AS billed_share_s,
+        sum(billed_s::HUGEINT * numerator) AS billed_share_s,
         sum(part_core_ms) AS core_ms,
         sum(part_s * greatest(gpu_count, 0)) AS gpu_s,
-        sum(part_s * memory_peak_bytes)
+        sum(part_s::HUGEINT * memory_peak_bytes)
             FILTER (memory_peak_bytes > 0 AND memory_bytes > 0) AS memory_used_byte_s,
-        sum(part_s * memory_bytes)
+        sum(part_s::HUGEINT * memory_bytes)
             FILTER (memory_peak_bytes > 0 AND memory_bytes > 0) AS memory_held_byte_s,
-        sum(part_core_ms * scaling) AS scaled_core,
+        sum(part_core_ms::HUGEINT * scaling) AS scaled_core,
         sum(part_core_ms) FILTER (scaling IS NOT NULL) AS core_ms_with_scaling,
         {counts}
     FROM priced
@@ -171,7 +177,7 @@ told AS (
             AS reason,
         count(*) FILTER (is_job)::HUGEINT AS jobs,
         coalesce(sum(part_s) FILTER (kind = 'held'), 0) AS held_s,
-        coalesce(sum(billed_s * numerator) FILTER (kind = 'held'), 0) AS share_s
+        coalesce(sum(billed_s::HUGEINT * numerator) FILTER (kind = 'held'), 0) AS share_s
     FROM priced
     WHERE was_held AND ($vo::VARCHAR IS NULL OR $vo::VARCHAR = {_PAYER})
     GROUP BY ALL

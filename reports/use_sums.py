@@ -122,8 +122,8 @@ def _prepare(
         for index, period in enumerate(question.periods)
     ]
     database.execute(
-        "CREATE TABLE periods (period BIGINT, start_at HUGEINT, end_at HUGEINT, "
-        "increment_s HUGEINT, minimum_s HUGEINT)"
+        "CREATE TABLE periods (period BIGINT, start_at BIGINT, end_at BIGINT, "
+        "increment_s BIGINT, minimum_s BIGINT)"
     )
     database.executemany("INSERT INTO periods VALUES (?, ?, ?, ?, ?)", rows)
     database.register("fits", _fits(database, question))
