@@ -177,7 +177,8 @@ told AS (
             AS reason,
         count(*) FILTER (is_job)::HUGEINT AS jobs,
         coalesce(sum(part_s) FILTER (kind = 'held'), 0) AS held_s,
-        coalesce(sum(billed_s::HUGEINT * numerator) FILTER (kind = 'held'), 0) AS share_s
+        coalesce(sum(billed_s::HUGEINT * numerator) FILTER (kind = 'held'), 0)
+            AS share_s
     FROM priced
     WHERE was_held AND ($vo::VARCHAR IS NULL OR $vo::VARCHAR = {_PAYER})
     GROUP BY ALL
