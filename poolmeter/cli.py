@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from poolmeter import __version__
 from poolmeter.config import Config, LedgerConfig, load_config
@@ -88,7 +89,7 @@ class Settings:
         if self.ledger_path is None:
             return config
         ledger = LedgerConfig(path=str(self.ledger_path))
-        return Config(ledger, config.probe, config.vo, config.report)
+        return msgspec.structs.replace(config, ledger=ledger)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ANN401

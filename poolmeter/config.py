@@ -81,6 +81,51 @@ class ReportConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     prices: str = "ec2-us-east-1-2026"  # a shipped book's name or a file's path
     vcpus_per_cpu: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
+    engine: Literal["duckdb", "spark"] = "duckdb"  # what sums the ledger's rows
+    own_resources: tuple[str, ...] = ()  # names of resources that are ours, too
+
+
+# No "=?": a header's parser takes "=?utf-8?q?...?=" apart, also inside an address.
+_WORD = r"[A-Za-z0-9._+~'#&/-]{1,64}"
+_DOMAIN = r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,20}"
+
+#: Only what can stand in a header and in an SMTP command as it is: no blank, no
+#: quote, no line's end, nothing outside ASCII.
+MailAddress = Annotated[str, msgspec.Meta(pattern=rf"\A{_WORD}@{_DOMAIN}\Z")]
+Host = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.:-]{1,253}\Z")]
+ListId = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\Z")]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=3600)]
+
+#: How people's names reach a recipient.
+Names = Literal["full", "pseudonym", "none"]
+Security = Literal["starttls", "tls", "plain"]
+
+
+class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who gets a VO's statement, and how people's names stand in it."""
+
+    to: MailAddress
+    names: Names | None = None  # default: that of [mail]
+
+
+class MailConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[mail]``: the monthly statements, each VO's to its own recipients."""
+
+    sender: MailAddress | None = None  # From, and where bounces go
+    sender_name: str = "poolmeter"
+    reply_to: MailAddress | None = None
+    list_id: ListId | None = None  # default: poolmeter. and the sender's domain
+    host: Host = "localhost"
+    port: Port | None = None  # default: 587 starttls, 465 tls, 25 plain
+    security: Security | None = None  # default: plain to this machine, else starttls
+    user: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None  # certificates to trust instead of the system's
+    timeout_s: Seconds = 300
+    names: Names = "none"
+    pseudonym_key_file: str | None = None
+    recipients: dict[str, tuple[MailAddress | Recipient, ...]] = {}
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +135,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     probe: ProbeConfig = ProbeConfig()
     vo: VoConfig = VoConfig()
     report: ReportConfig = ReportConfig()
+    mail: MailConfig = MailConfig()
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -158,7 +204,15 @@ def _suggestion(message: str) -> str | None:
 
 def known_keys() -> tuple[str, ...]:
     """Return every key that the configuration file may hold, at any level."""
-    sections = (LedgerConfig, ProbeConfig, VoConfig, ReportConfig, VoRule)
+    sections = (
+        LedgerConfig,
+        ProbeConfig,
+        VoConfig,
+        ReportConfig,
+        VoRule,
+        MailConfig,
+        Recipient,
+    )
     names = [*Config.__struct_fields__]
     for section in sections:
         names.extend(section.__struct_fields__)

@@ -15,6 +15,7 @@ from poolmeter.record import NETWORK_COLUMNS
 from poolmeter.units import MS_PER_S, SECONDS_PER_HOUR
 from reports.charges import PRICED
 from reports.engine import ChargeSum
+from reports.line import NO_VO
 from reports.network_cost import User, network_costs
 from reports.packing import PricedType
 from reports.price_book import Tariff
@@ -22,8 +23,6 @@ from reports.price_periods import PricePeriod
 from reports.rounding import apportion, cents, money
 from reports.statement_data import UNKNOWN, By, Line, add_known
 
-#: What the ledger has for a job whose VO no rule could tell.
-NO_VO = "unknown"
 _PARTIAL = "partial"
 
 
@@ -54,10 +53,15 @@ def key_of(charge: ChargeSum, by: By) -> str:
     """Return whose line *charge* stands on.
 
     By payload user the whole job goes to the payload user that its ad names, else
-    to its owner.
+    to its owner; by site to the site that it ran at, where that is known, else to the
+    pool's own.
     """
     if by == "vo":
         return vo_of(charge)
+    if by == "project":
+        return charge.project or UNKNOWN
+    if by == "site":
+        return charge.execute_site or charge.site or UNKNOWN
     if by == "payload-user" and charge.payload_user:
         return charge.payload_user
     return charge.owner or UNKNOWN

@@ -1,4 +1,4 @@
-"""Which instance type a job would run on, and which share of it: ``cheapest-fit``.
+"""Which instance type a job would run on, and which share of it.
 
 All arithmetic is on integers: a share is numerator / denominator with one
 denominator for each type, so that engines can sum seconds x numerators.
@@ -9,12 +9,18 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from poolmeter.errors import PriceBookError
 from poolmeter.units import MILLI
 
 _INT64_MAX = 2**63 - 1
+
+#: ``cheapest-fit``: the share of a type that is large enough, where it costs least.
+#: ``whole-instance``: a whole machine of the cheapest type that is large enough.
+#: ``per-core``: cpus (and GPUs) only, as many as there are; memory and the size of
+#: the type do not count.
+PackingRule = Literal["cheapest-fit", "whole-instance", "per-core"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class PricedType:
     memory_bytes: int
     accelerators: int
     per_hour: Fraction
+    packing: PackingRule = "cheapest-fit"
 
     @property
     def share_denominator(self) -> int:
@@ -62,10 +69,19 @@ class _Scaled(NamedTuple):
     cpu: int
     memory: int
     gpu: int
+    whole: int
+
+
+class _Need(NamedTuple):
+    """What a job needs: thousandths of vCPUs, bytes, GPUs."""
+
+    cpus: int
+    memory: int
+    gpus: int
 
 
 class Packer:
-    """Packs jobs on the types of one time, cheapest fit first.
+    """Packs jobs on the types of one time, by the rule that all of them have.
 
     ``vcpus_per_cpu`` is how many vCPUs one cpu of a slot stands for: 1 if slots are
     hyperthreads, 2 if they are cores.
@@ -74,6 +90,7 @@ class Packer:
     def __init__(self, types: Sequence[PricedType], vcpus_per_cpu: int = 1) -> None:
         self._scaled = _scaled(types)
         self._vcpus_per_cpu = vcpus_per_cpu
+        self._rule = types[0].packing if types else "cheapest-fit"
         for kind in types:
             if kind.share_denominator > _INT64_MAX:
                 raise PriceBookError(
@@ -86,50 +103,56 @@ class Packer:
     def _fit(self, shape: Shape) -> Fit | str:
         """Return where *shape* costs least, or the reason why it has no price.
 
-        share = max(cpus / vcpu, memory / memory, gpus / accelerators); the type with
-        the least share x rate wins, of equal ones the first by name.  Types with
-        accelerators are for jobs with GPUs only.  Without known memory the cpus
-        alone decide.
+        share = max(cpus / vcpu, memory / memory, gpus / accelerators), or as the rule
+        has it; the type with the least share x rate wins, of equal ones the first by
+        name.  Types with accelerators are for jobs with GPUs only.  Without known
+        memory the cpus alone decide.
         """
         if not self._scaled:
             return NO_RATE
         if shape.cpus_milli is None or shape.cpus_milli <= 0:
             return NO_CPUS
-        cpus = shape.cpus_milli * self._vcpus_per_cpu
-        memory = max(shape.memory_bytes or 0, 0)
-        gpus = max(shape.gpus, 0)
-        candidates = [
-            s
-            for s in self._scaled
-            if MILLI * s.kind.vcpu >= cpus
-            and s.kind.memory_bytes >= memory
-            and s.kind.accelerators >= gpus
-            and bool(s.kind.accelerators) == bool(gpus)
-        ]
+        memory = 0 if self._rule == "per-core" else max(shape.memory_bytes or 0, 0)
+        need = _Need(shape.cpus_milli * self._vcpus_per_cpu, memory, max(shape.gpus, 0))
+        candidates = [s for s in self._scaled if self._may_run(need, s.kind)]
         if not candidates:
-            return self._reason(gpus)
-        best = min(
-            candidates,
-            key=lambda s: (
-                max(cpus * s.cpu, memory * s.memory, gpus * s.gpu),
-                s.kind.name,
-            ),
+            return self._reason(need.gpus)
+        best = min(candidates, key=lambda s: (self._cost(need, s), s.kind.name))
+        numerator = self._share_numerator(need, best.kind)
+        if numerator > _INT64_MAX:
+            return NOTHING_FITS
+        return Fit(best.kind.name, numerator)
+
+    def _may_run(self, need: _Need, kind: PricedType) -> bool:
+        if bool(kind.accelerators) != bool(need.gpus):
+            return False
+        return self._rule == "per-core" or (
+            MILLI * kind.vcpu >= need.cpus
+            and kind.memory_bytes >= need.memory
+            and kind.accelerators >= need.gpus
         )
-        return Fit(best.kind.name, _share_numerator(best.kind, cpus, memory, gpus))
+
+    def _cost(self, need: _Need, scaled: _Scaled) -> int:
+        if self._rule == "whole-instance":
+            return scaled.whole
+        return max(
+            need.cpus * scaled.cpu, need.memory * scaled.memory, need.gpus * scaled.gpu
+        )
+
+    def _share_numerator(self, need: _Need, kind: PricedType) -> int:
+        whole = kind.share_denominator
+        if self._rule == "whole-instance":
+            return whole
+        return max(
+            need.cpus * (whole // (MILLI * kind.vcpu)),
+            need.memory * (whole // kind.memory_bytes),
+            need.gpus * (whole // (kind.accelerators or 1)),
+        )
 
     def _reason(self, gpus: int) -> str:
         if gpus and not any(s.kind.accelerators for s in self._scaled):
             return NO_GPU_TYPE
         return NOTHING_FITS
-
-
-def _share_numerator(kind: PricedType, cpus_milli: int, memory: int, gpus: int) -> int:
-    whole = kind.share_denominator
-    return max(
-        cpus_milli * (whole // (MILLI * kind.vcpu)),
-        memory * (whole // kind.memory_bytes),
-        gpus * (whole // (kind.accelerators or 1)),
-    )
 
 
 def _scaled(types: Sequence[PricedType]) -> list[_Scaled]:
@@ -142,6 +165,7 @@ def _scaled(types: Sequence[PricedType]) -> list[_Scaled]:
             kind.per_hour / (MILLI * kind.vcpu),
             kind.per_hour / kind.memory_bytes,
             kind.per_hour / (kind.accelerators or 1),
+            kind.per_hour,
         )
         for kind in types
     ]

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 
 from poolmeter.units import BYTES_PER_GB, BYTES_PER_GIB
+from reports.packing import PackingRule
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
@@ -33,7 +34,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Where numbers come from; ``date`` is theirs, ``retrieved`` when we read them."""
 
     title: Annotated[str, msgspec.Meta(min_length=1)]
-    confidence: Literal["primary", "secondary"]
+    confidence: Literal["primary", "secondary", "assumption"]
     url: str | None = None
     date: dt.date | None = None
     retrieved: dt.date | None = None
@@ -182,6 +183,45 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 raise ValueError(f"{name}: {error}") from error
 
 
+class WhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tariffs that stand in for the book's own where a statement asks by name."""
+
+    name: Name
+    title: Annotated[str, msgspec.Meta(min_length=1)]
+    outgoing_internal: tuple[Tariff, ...] = ()
+    outgoing_external: tuple[Tariff, ...] = ()
+    outgoing_local: tuple[Tariff, ...] = ()
+    incoming_internal: tuple[Tariff, ...] = ()
+    incoming_external: tuple[Tariff, ...] = ()
+    incoming_local: tuple[Tariff, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse tariffs with a gap or an overlap, and a what-if of nothing."""
+        if not self.tariffs():
+            raise ValueError(f"what-if {self.name} changes nothing")
+        for entries in self.tariffs().values():
+            check_ranges(entries)
+
+    def tariffs(self) -> dict[str, tuple[Tariff, ...]]:
+        """Return the tariffs that it changes, by their class of traffic."""
+        names = Network.__struct_fields__
+        found = {name: getattr(self, name) for name in names}
+        return {name: entries for name, entries in found.items() if entries}
+
+
+class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every hourly rate is multiplied by, from a day on: a discount."""
+
+    from_: dt.date = msgspec.field(name="from")
+    to: dt.date | None = None
+    per_hour: str
+    source: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no amount, and a zero."""
+        check_rate(self.per_hour, free=False)
+
+
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole content of a price book."""
 
@@ -191,11 +231,14 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
     region: str
     basis: Literal["on-demand", "spot", "reserved", "assumption"]
-    packing: Literal["cheapest-fit"]
+    packing: PackingRule
     sources: dict[Name, Source]
     billing: tuple[Billing, ...]
     instances: tuple[InstanceType, ...]
     network: Network
+    base: str | None = None
+    factors: tuple[Factor, ...] = ()
+    what_if: tuple[WhatIf, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a name used twice and billing rules with a gap or an overlap."""
@@ -207,8 +250,10 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise ValueError("no instance types")
         try:
             check_ranges(self.billing)
+            if self.factors:
+                check_ranges(self.factors)
         except ValueError as error:
-            raise ValueError(f"billing: {error}") from error
+            raise ValueError(f"billing or factors: {error}") from error
 
 
 def amount_of(text: str) -> Decimal:

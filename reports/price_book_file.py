@@ -16,6 +16,7 @@ from poolmeter.errors import PriceBookError
 from reports.price_book import (
     Allowance,
     Billing,
+    Factor,
     InstanceType,
     Network,
     Rate,
@@ -23,6 +24,7 @@ from reports.price_book import (
     Tariff,
     Terms,
     Tier,
+    WhatIf,
 )
 
 _SHIPPED = importlib.resources.files("reports.prices")
@@ -30,12 +32,15 @@ _STRUCTURES = (
     Terms,
     Source,
     Billing,
+    Factor,
     InstanceType,
     Rate,
     Network,
     Tariff,
     Tier,
     Allowance,
+    Factor,
+    WhatIf,
 )
 
 
@@ -60,21 +65,58 @@ def shipped_books() -> list[str]:
 def find_book(name: str) -> PriceBook:
     """Return the book called *name*: a shipped one, or the file at that path.
 
-    What holds a ``/`` or ends in ``.toml`` is a path.
+    What holds a ``/`` or ends in ``.toml`` is a path.  ``BOOK+WHAT_IF`` is the book
+    with the tariffs of one of its what-ifs.
 
     Raises:
         PriceBookError: There is none, or it is not right.
     """
+    book_name, plus, what_if = name.rpartition("+")
+    if not plus or "/" in what_if or what_if.endswith(".toml"):
+        return parse_book(_content(name), where=name)
+    return with_what_if(parse_book(_content(book_name), where=book_name), what_if)
+
+
+def with_what_if(book: PriceBook, name: str) -> PriceBook:
+    """Return *book* with the tariffs of its what-if called *name*.
+
+    Raises:
+        PriceBookError: It has none of that name.
+    """
+    for what_if in book.terms.what_if:
+        if what_if.name == name:
+            network = msgspec.structs.replace(book.terms.network, **what_if.tariffs())
+            terms = msgspec.structs.replace(
+                book.terms, id=f"{book.terms.id}+{name}", network=network
+            )
+            return PriceBook(terms, book.sha256)
+    raise PriceBookError(
+        f"price book {book.terms.id}",
+        expected=f"a what-if of {', '.join(w.name for w in book.terms.what_if) or '-'}",
+        found=name,
+    )
+
+
+def _content(name: str) -> bytes:
+    """Return the file of the book called *name*."""
     if "/" in name or name.endswith(".toml"):
-        return read_book(Path(name))
+        return _file_content(Path(name))
     if name not in shipped_books():
         raise PriceBookError(
             f"price book {name}",
             expected=f"a path or one of {', '.join(shipped_books())}",
             found="neither",
         )
-    content = (_SHIPPED / f"{name}.toml").read_bytes()
-    return parse_book(content, where=f"{name}.toml")
+    return (_SHIPPED / f"{name}.toml").read_bytes()
+
+
+def _file_content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PriceBookError(
+            f"price book {path}", found=error.strerror or str(error)
+        ) from error
 
 
 def read_book(path: Path) -> PriceBook:
@@ -83,26 +125,26 @@ def read_book(path: Path) -> PriceBook:
     Raises:
         PriceBookError: It cannot be read, or is not right.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise PriceBookError(
-            f"price book {path}", found=error.strerror or str(error)
-        ) from error
-    return parse_book(content, where=str(path))
+    return parse_book(_file_content(path), where=str(path))
 
 
 def parse_book(content: bytes, *, where: str) -> PriceBook:
     """Return the book that *content* describes.
 
+    A book with a ``base`` is that book with its own keys in place of the base's; its
+    hash is that of both files, its own first.
+
     Raises:
         PriceBookError: Not TOML, a wrong type, an unknown key, an unknown source, a
             gap, an overlap or an undeclared zero; with file and key path.
     """
-    try:
-        data = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PriceBookError(where, expected="TOML", found=str(error)) from error
+    data = _parsed(content, where)
+    digest = hashlib.sha256(content)
+    base = data.get("base")
+    if isinstance(base, str):
+        base_content = _content(base)
+        digest.update(base_content)
+        data = _on_base(data, _parsed(base_content, base), where)
     try:
         terms = msgspec.convert(data, Terms)
     except msgspec.ValidationError as error:
@@ -113,7 +155,24 @@ def parse_book(content: bytes, *, where: str) -> PriceBook:
             mend=_mend(text),
         ) from error
     _check_sources(terms, where)
-    return PriceBook(terms, hashlib.sha256(content).hexdigest())
+    return PriceBook(terms, digest.hexdigest())
+
+
+def _parsed(content: bytes, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PriceBookError(where, expected="TOML", found=str(error)) from error
+
+
+def _on_base(data: dict[str, Any], base: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return *base* with the keys of *data* in place of its own, and both's sources."""
+    if "base" in base:
+        raise PriceBookError(
+            f"{where}: base", expected="a book without a base", found=data["base"]
+        )
+    sources = {**base.get("sources", {}), **data.get("sources", {})}
+    return {**base, **data, "sources": sources}
 
 
 def _key_path(message: str, data: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from poolmeter.errors import PriceBookError
 from poolmeter.record import NETWORK_COLUMNS
 from poolmeter.units import BYTES_PER_MIB
 from reports.months import Month, start_of_day_s
-from reports.packing import PricedType
+from reports.packing import PackingRule, PricedType
 from reports.price_book import Billing, InstanceType, Tariff, Terms, amount_of
 
 
@@ -46,7 +46,7 @@ def price_periods(terms: Terms, month: Month) -> list[PricePeriod]:
         PriceBookError: The book has no price at all in that month.
     """
     edges = {month.start_s, month.end_s}
-    dated: list[_Dated] = [*terms.billing]
+    dated: list[_Dated] = [*terms.billing, *terms.factors]
     dated.extend(rate for kind in terms.instances for rate in kind.rates)
     for entry in dated:
         edges.update(_edges_inside(entry, month))
@@ -84,24 +84,36 @@ def tariffs(terms: Terms, month: Month) -> dict[str, Tariff]:
 
 def _period(terms: Terms, start_s: int, end_s: int) -> PricePeriod:
     billing = _valid_at(terms.billing, start_s)
+    factor = _factor_at(terms, start_s)
     types = [
         kind
         for instance in terms.instances
-        if (kind := _priced(instance, start_s)) is not None
+        if (kind := _priced(instance, terms.packing, factor, start_s)) is not None
     ]
     return PricePeriod(start_s, end_s, tuple(types) if billing else (), billing)
 
 
-def _priced(instance: InstanceType, at_s: int) -> PricedType | None:
+def _factor_at(terms: Terms, at_s: int) -> Fraction | None:
+    """Return what rates are multiplied by; ``None`` where the book does not say."""
+    if not terms.factors:
+        return Fraction(1)
+    factor = _valid_at(terms.factors, at_s)
+    return None if factor is None else Fraction(amount_of(factor.per_hour))
+
+
+def _priced(
+    instance: InstanceType, packing: PackingRule, factor: Fraction | None, at_s: int
+) -> PricedType | None:
     rate = _valid_at(instance.rates, at_s)
-    if rate is None:
+    if rate is None or factor is None:
         return None
     return PricedType(
         name=instance.name,
         vcpu=instance.vcpu,
         memory_bytes=instance.memory_mib * BYTES_PER_MIB,
         accelerators=instance.accelerators,
-        per_hour=Fraction(amount_of(rate.per_hour)),
+        per_hour=Fraction(amount_of(rate.per_hour)) * factor,
+        packing=packing,
     )
 
 

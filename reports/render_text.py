@@ -15,12 +15,10 @@ from poolmeter.units import size_text
 from reports.statement_data import Line, Statement, add_known
 from reports.text_columns import GUTTER, Column, fitting, total_width
 from reports.text_foot import foot_lines
-from reports.text_words import hour_places, hours_text, percent, shown
+from reports.text_words import KEY_TITLES, hour_places, hours_text, percent, shown
 
 DEFAULT_WIDTH = 100
 _OUT_INTERNAL, _OUT_EXTERNAL, _IN_INTERNAL, _IN_EXTERNAL = 0, 1, 3, 4
-
-_KEY_TITLES = {"vo": "VO", "payload-user": "Payload user", "owner": "Owner"}
 
 
 def render_text(statement: Statement, width: int = DEFAULT_WIDTH) -> str:
@@ -84,7 +82,7 @@ def _foot_table(statement: Statement) -> Table:
 def _columns(statement: Statement, lines: list[Line]) -> list[Column]:
     """Return the columns in their order; those with a rank may be left out."""
     has_gpus = statement.totals.gpu_s > 0
-    title = _KEY_TITLES[statement.by]
+    title = KEY_TITLES[statement.by]
     places = hour_places(statement)
     columns = [
         Column(title, [shown(line.key) for line in lines]),

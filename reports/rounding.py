@@ -10,19 +10,24 @@ from decimal import Decimal
 from fractions import Fraction
 
 
-def apportion(parts: Sequence[Fraction]) -> list[int]:
+def apportion(parts: Sequence[Fraction], total: int | None = None) -> list[int]:
     """Return whole numbers near *parts* whose sum is the sum rounded half-even.
 
     Each result is its part rounded down or up; the parts with the largest
-    remainders go up, of equal ones the earlier.
+    remainders go up, of equal ones the earlier.  *total* is the sum where it has been
+    rounded already, up or down, among others.
 
     >>> apportion([Fraction(1, 3)] * 3)
     [1, 0, 0]
     >>> apportion([Fraction(5, 2), Fraction(0)])
     [2, 0]
+    >>> apportion([Fraction(1, 3)] * 2, 1)
+    [1, 0]
     """
     floors = [part.__floor__() for part in parts]
-    missing = round(sum(parts, Fraction(0))) - sum(floors)
+    if total is None:
+        total = round(sum(parts, Fraction(0)))
+    missing = total - sum(floors)
     by_remainder = sorted(
         range(len(parts)), key=lambda i: parts[i] - floors[i], reverse=True
     )

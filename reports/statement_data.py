@@ -3,79 +3,29 @@
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from poolmeter.ledger.gaps import Gap
 from poolmeter.record import NETWORK_COLUMNS
+from reports.line import UNKNOWN, Line, add_known
+from reports.question import By
+from reports.trend_data import Closing, Trend
+from reports.use_data import Use
 
-By = Literal["vo", "payload-user", "owner"]
-
-#: What stands where the ledger names nobody.
-UNKNOWN = "(unknown)"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One payer's month.
-
-    ``network`` holds the six byte sums in the order of ``NETWORK_COLUMNS``; a sum is
-    ``None`` where no job of the line has that count.  ``core_s_with_cpu`` is the core
-    time of the jobs whose CPU time is known.  ``network_cost`` is ``None``
-    where nothing that costs money was counted; it is a lower bound unless
-    ``network_complete``.
-    """
-
-    key: str
-    jobs: int = 0
-    wall_s: int = 0
-    core_s: int | None = None
-    cpu_s: int | None = None
-    core_s_with_cpu: int | None = None
-    gpu_s: int = 0
-    network: tuple[int | None, ...] = (None,) * len(NETWORK_COLUMNS)
-    compute_cost: Decimal = Decimal("0.00")
-    network_cost: Decimal | None = None
-    network_complete: bool = True
-
-    @property
-    def total_cost(self) -> Decimal:
-        """What is known of both costs together."""
-        return self.compute_cost + (self.network_cost or Decimal("0.00"))
-
-    def __add__(self, other: "Line") -> "Line":
-        """Return both lines as one, under this one's key."""
-        pairs = zip(self.network, other.network, strict=True)
-        return Line(
-            key=self.key,
-            jobs=self.jobs + other.jobs,
-            wall_s=self.wall_s + other.wall_s,
-            core_s=add_known(self.core_s, other.core_s),
-            cpu_s=add_known(self.cpu_s, other.cpu_s),
-            core_s_with_cpu=add_known(self.core_s_with_cpu, other.core_s_with_cpu),
-            gpu_s=self.gpu_s + other.gpu_s,
-            network=tuple(add_known(mine, theirs) for mine, theirs in pairs),
-            compute_cost=self.compute_cost + other.compute_cost,
-            network_cost=_add_costs(self.network_cost, other.network_cost),
-            network_complete=self.network_complete and other.network_complete,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the line under its names in the format; costs are strings."""
-        return {
-            "key": self.key,
-            "jobs": self.jobs,
-            "wall_s": self.wall_s,
-            "core_s": self.core_s,
-            "cpu_s": self.cpu_s,
-            "gpu_s": self.gpu_s,
-            **dict(zip(NETWORK_COLUMNS, self.network, strict=True)),
-            "compute_cost": str(self.compute_cost),
-            "network_cost": None
-            if self.network_cost is None
-            else str(self.network_cost),
-            "total_cost": str(self.total_cost),
-        }
+__all__ = [
+    "COMPARED",
+    "UNKNOWN",
+    "Amount",
+    "Aside",
+    "By",
+    "ContradictedJob",
+    "Coverage",
+    "Line",
+    "Reconciliation",
+    "Statement",
+    "Trust",
+    "add_known",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +155,11 @@ class Reconciliation:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The month of one pool, or of one VO of it, in money and in what it stands for."""
+    """The month of one pool, or of one VO of it, in money and in what it stands for.
+
+    ``use``, ``trend`` and ``closing`` are ``None`` where they were not asked for;
+    ``closing`` also where the month has not been closed.
+    """
 
     month: str
     by: By
@@ -224,6 +178,14 @@ class Statement:
     coverage: Coverage
     reconciliation: Reconciliation
     notes: tuple[str, ...]
+    use: Use | None = None
+    trend: Trend | None = None
+    closing: Closing | None = None
+
+    @property
+    def difference(self) -> int:
+        """What our own sums disagree about; anything but 0 is our error."""
+        return self.reconciliation.difference + (self.use.difference if self.use else 0)
 
     @property
     def is_empty(self) -> bool:
@@ -251,24 +213,10 @@ class Statement:
             "coverage": _coverage_json(self.coverage),
             "reconciliation": self.reconciliation.to_json(),
             "notes": list(self.notes),
+            "use": None if self.use is None else self.use.to_json(),
+            "trend": None if self.trend is None else self.trend.to_json(),
+            "closing": None if self.closing is None else self.closing.to_json(),
         }
-
-
-def add_known(mine: int | None, theirs: int | None) -> int | None:
-    """Return the sum of what is known; ``None`` only if neither is.
-
-    >>> add_known(None, 2), add_known(None, None)
-    (2, None)
-    """
-    if mine is None or theirs is None:
-        return theirs if mine is None else mine
-    return mine + theirs
-
-
-def _add_costs(mine: Decimal | None, theirs: Decimal | None) -> Decimal | None:
-    if mine is None or theirs is None:
-        return theirs if mine is None else mine
-    return mine + theirs
 
 
 def _trust_json(trust: Trust) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from poolmeter.units import size_text
 from reports.statement_data import Amount, Aside, Statement, Trust
+from reports.text_use import use_lines
 from reports.text_words import hour_places, hours_text, jobs_text, percent, shown
+from reports.trend_data import Trend, TrendPoint
 
 _HASH_CHARACTERS = 12
 _OUT_EXTERNAL = 1
@@ -12,6 +14,16 @@ _OUT_EXTERNAL = 1
 
 def foot_lines(statement: Statement) -> Iterator[tuple[str, str]]:
     """Yield what stands below the table: name and text."""
+    yield from closing_lines(statement)
+    if statement.trend is not None:
+        yield "before", _trend_text(statement, statement.trend)
+    if statement.use is not None and not statement.is_empty:
+        yield from use_lines(statement.use, statement.currency, hour_places(statement))
+    yield from limit_lines(statement)
+
+
+def limit_lines(statement: Statement) -> Iterator[tuple[str, str]]:
+    """Yield what limits the figures: name and text."""
     places = hour_places(statement)
     if not statement.is_empty:
         for aside in statement.unpriced:
@@ -34,6 +46,50 @@ def foot_lines(statement: Statement) -> Iterator[tuple[str, str]]:
         yield "note", note
     yield "prices", _prices_text(statement)
     yield "ledger", _reconciliation_text(statement)
+
+
+def closing_lines(statement: Statement) -> Iterator[tuple[str, str]]:
+    """Yield how the month was closed, and what has come in since."""
+    closing, currency = statement.closing, statement.currency
+    if closing is None:
+        return
+    yield (
+        "closed",
+        (
+            f"on {closing.closed_at:%Y-%m-%d} at {closing.totals.total_cost:,} "
+            f"{currency} with {closing.book_id}; "
+            f"inputs sha256 {closing.inputs_sha256[:_HASH_CHARACTERS]}"
+        ),
+    )
+    if closing.corrections is None:
+        yield "closed", "priced otherwise here, so there is nothing to compare"
+        return
+    if not closing.corrections:
+        yield "correction", "none: nothing has come in since"
+    for line in closing.corrections:
+        yield (
+            "correction",
+            (
+                f"{shown(line.key)}: {line.jobs:+,} jobs, {line.wall_s:+,} wall s, "
+                f"{line.total_cost:+,} {currency}"
+            ),
+        )
+
+
+def _trend_text(statement: Statement, trend: Trend) -> str:
+    """Return the months before, the newest first, as far as they are known."""
+    earlier = list(zip(trend.months[:-1], trend.totals[:-1], strict=True))
+    known = [_month_text(month, point) for month, point in reversed(earlier) if point]
+    if not known:
+        return f"nothing is known of the {len(earlier)} months before"
+    missing = len(earlier) - len(known)
+    unknown = f"; nothing is known of {missing} more" if missing else ""
+    return f"total {statement.currency} of {', '.join(known)}{unknown}"
+
+
+def _month_text(month: str, point: TrendPoint) -> str:
+    bound = "" if point.network_complete else "≥ "
+    return f"{month}: {bound}{point.total_cost:,}"
 
 
 def _aside_text(aside: Aside, places: int) -> str:

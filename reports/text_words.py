@@ -9,6 +9,18 @@ from poolmeter.units import SECONDS_PER_HOUR, hours
 from reports.statement_data import Statement
 
 NAME_WIDTH = 28
+KEY_TITLES = {
+    "vo": "VO",
+    "payload-user": "Payload user",
+    "project": "Project",
+    "owner": "Owner",
+    "site": "Site",
+}
+RESOURCE_NAMES = {
+    "own-pool": "Own pool",
+    "flocked-out": "Flocked out",
+    "unknown-resource": "Unknown resource",
+}
 _LITTLE_S = 100 * SECONDS_PER_HOUR
 
 

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.browser import why_no_browser
 from tests.pool import rootfs
 
 #: The folders below ``tests/``; each is a marker.
@@ -79,6 +80,7 @@ NEEDS: Mapping[str, Need] = {
         Need("root", why_no_root),
         Need("pool", rootfs.why_impossible),
         Need("iptables", why_no_iptables),
+        Need("chromium", why_no_browser),
     )
 }
 

@@ -17,6 +17,7 @@ PACKAGES = {
     "iproute2": "ip",
     "iptables": "iptables-legacy",
     "nftables": "nft",
+    "chromium": "chromium",
 }
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 APT_LIMIT_S = 600

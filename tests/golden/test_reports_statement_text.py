@@ -1,6 +1,7 @@
 """One statement in full, as a person sees it."""
 
 from pathlib import Path
+from typing import Any
 
 from poolmeter.ledger.gaps import Gap, add_gaps
 from reports.render_text import render_text
@@ -17,6 +18,9 @@ atlas         2    90.0    90.0     -   1.0 TB       -     4.32     ≥ 81.00   
 
 total         4   136.0   166.0  90 %  13.0 TB  5.0 GB     7.64  ≥ 1,143.20  ≥ 1,150.84
 
+where     unknown resource: 4 jobs, 136.0 wall h, 13.0 TB WAN out, 5.0 GB WAN in, - LAN,
+          ≥ 1,150.84 USD
+in vain   0.0 wall h of 136.0 (0.0 %), 0.00 USD
 unpriced  1 job, 1.0 wall h, 0 B WAN out: no type with gpus
 unbilled  1 job, 0.0 wall h, 0 B WAN out: never started
 network   known for 4 of 5 jobs (80.0 %) and 92.6 % of the wall time; missing or
@@ -58,7 +62,7 @@ def test_a_statement_reads_as_it_always_did(tmp_path: Path) -> None:
     assert text == _EXPECTED
 
 
-def _hours(hours: int, **changes: object) -> dict[str, object]:
+def _hours(hours: int, **changes: object) -> dict[str, Any]:
     """Return a job that ran for *hours* from 2 October on."""
     wall_s = hours * 3600
     row = job(

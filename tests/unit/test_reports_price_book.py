@@ -110,7 +110,7 @@ def test_the_shipped_book_is_right_and_says_where_its_prices_come_from() -> None
     terms = find_book("ec2-us-east-1-2026").terms
     by_name = {kind.name: kind for kind in terms.instances}
 
-    assert shipped_books() == ["ec2-us-east-1-2026"]
+    assert "ec2-us-east-1-2026" in shipped_books()
     m5 = by_name["m5.large"]
     assert (m5.vcpu, m5.memory_mib, m5.rates[0].per_hour) == (2, 8192, "0.096")
     assert by_name["g5.48xlarge"].accelerators == 8
@@ -134,7 +134,7 @@ def test_a_books_hash_is_that_of_its_file(tmp_path: Path) -> None:
 
 
 def test_a_book_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(PriceBookError, match="one of ec2-us-east-1-2026"):
+    with pytest.raises(PriceBookError, match=r"one of ec2-2011, ec2-us-east-1-2026,"):
         find_book("ec2")
     with pytest.raises(PriceBookError, match="No such file"):
         find_book(str(tmp_path / "no.toml"))

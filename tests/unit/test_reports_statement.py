@@ -5,20 +5,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from poolmeter.errors import LedgerError, UsageError
 from poolmeter.ledger.gaps import Gap, add_gaps
-from reports.charges import LEDGER_COLUMNS, ChargeMaker
-from reports.engine import sum_charges
+from reports.engine import engine_over, files_of, sum_charges
 from reports.lines import statement_lines
 from reports.months import parse_month
 from reports.price_book_file import find_book
 from reports.price_periods import price_periods, tariffs
 from reports.statement import statement
 from reports.statement_data import By, Statement
-from tests.unit.reports_ledger import GB, GIB, book, job, table, utc, write_ledger
+from tests.unit.reports_ledger import GB, GIB, book, job, utc, write_ledger
 
 
 def _statement(
@@ -42,18 +40,17 @@ def test_an_hour_of_a_core_with_3_gib_costs_what_the_book_says(tmp_path: Path) -
     assert (result.lines[0].jobs, result.lines[0].wall_s) == (10, 36_000)
 
 
-def test_a_million_short_jobs_are_not_rounded_away() -> None:
+def test_a_million_short_jobs_are_not_rounded_away(tmp_path: Path) -> None:
     """10^6 jobs of 90 s at 0.048 an hour."""
     terms, month = book().terms, parse_month("2026-10")
     periods = price_periods(terms, month)
-    short = job(wall_s=90, last_run_wall_s=90)
-    (batch,) = table(*[short] * 1000).select(list(LEDGER_COLUMNS)).to_batches()
-    charges = ChargeMaker(periods, 1).charges(batch)
+    ledger = write_ledger(tmp_path, *[job(wall_s=90, last_run_wall_s=90)] * 1000)
 
-    (line,) = statement_lines(
-        sum_charges([charges] * 1000),
-        by="vo", vo=None, periods=periods, tariffs=tariffs(terms, month),
-    )  # fmt: skip
+    with engine_over("duckdb", files_of(ledger, month) * 1000) as engine:
+        (line,) = statement_lines(
+            sum_charges(engine, month, periods, 1),
+            by="vo", vo=None, periods=periods, tariffs=tariffs(terms, month),
+        )  # fmt: skip
 
     assert (line.jobs, line.compute_cost) == (1_000_000, Decimal("1200.00"))
 
@@ -403,14 +400,13 @@ def test_the_largest_machine_for_long_is_priced_exactly(tmp_path: Path) -> None:
     assert _costs(result) == {"cms": "444.53"}
 
 
-def test_sums_hold_more_than_64_bits() -> None:
+def test_sums_hold_more_than_64_bits(tmp_path: Path) -> None:
     """Twenty jobs of 2^62 bytes."""
     terms, month = book().terms, parse_month("2026-10")
-    periods = price_periods(terms, month)
     rows = [job(network_outgoing_external_bytes=2**62)] * 20
-    (batch,) = table(*rows).select(list(LEDGER_COLUMNS)).to_batches()
+    ledger = write_ledger(tmp_path, *rows)
 
-    sums = sum_charges([ChargeMaker(periods, 1).charges(batch)])
+    with engine_over("duckdb", files_of(ledger, month)) as engine:
+        sums = sum_charges(engine, month, price_periods(terms, month), 1)
 
     assert [charge.network[1] for charge in sums] == [20 * 2**62]
-    assert isinstance(batch, pa.RecordBatch)

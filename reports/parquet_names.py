@@ -1,0 +1,12 @@
+"""Names of files as DuckDB takes them."""
+
+from pathlib import Path
+
+
+def literal(path: Path) -> str:
+    """Return *path* so that no part of it is a pattern to DuckDB.
+
+    >>> literal(Path("/a/[b]*?"))
+    '/a/[[]b][*][?]'
+    """
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))

@@ -1,0 +1,77 @@
+"""Spark as the engine, for sites that have one; what it sums is what DuckDB sums.
+
+Where Spark runs is its own configuration's business (``spark.master`` in
+``spark-defaults.conf``, or ``spark-submit``); without any it runs on this machine.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+
+from poolmeter.errors import LedgerError
+from poolmeter.lazy import load
+from reports import exact_functions
+from reports.engine import Row, ShapeRow
+
+_SHAPES = ", ".join(
+    f"{name} {'INT' if name == 'fit' else 'BIGINT'}" for name in ShapeRow._fields
+)
+
+
+class SparkEngine:
+    """Answers expressions over the jobs in some files of a ledger.
+
+    Raises:
+        MissingPartError: PySpark is not installed.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._errors = load("pyspark.errors:PySparkException", extra="spark")
+        builder = load("pyspark.sql:SparkSession", extra="spark").builder
+        self._spark = (
+            builder.appName("poolmeter")
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.sql.session.timeZone", "UTC")
+            .config("spark.sql.ansi.enabled", "true")
+            .getOrCreate()
+        )
+        for statement in exact_functions.SPARK:
+            self._spark.sql(statement)
+        names = [_literal(path) for path in paths]
+        self._spark.read.parquet(*names).createOrReplaceTempView("pm_jobs")
+
+    def rows(self, expression: ir.Table) -> Iterator[Row]:
+        """Yield the rows of *expression*; sums come as whole ``Decimal``.
+
+        Raises:
+            LedgerError: A file cannot be read.
+        """
+        found = self._spark.sql(str(ibis.to_sql(expression, dialect="pyspark")))
+        try:
+            rows = found.collect()
+        except self._errors as error:
+            raise LedgerError(
+                "a file of the ledger cannot be read or is damaged", found=str(error)
+            ) from error
+        yield from (tuple(row) for row in rows)
+
+    def set_shapes(self, shapes: Sequence[ShapeRow]) -> None:
+        """Fill the table of shapes."""
+        table = self._spark.createDataFrame(list(shapes), schema=_SHAPES)
+        table.createOrReplaceTempView("pm_shapes")
+
+    def close(self) -> None:
+        """Take our tables away; the session may be somebody else's."""
+        for name in ("pm_jobs", "pm_shapes"):
+            self._spark.catalog.dropTempView(name)
+
+
+def _literal(path: Path) -> str:
+    r"""Return *path* such that Spark takes none of its characters as a pattern.
+
+    >>> _literal(Path("/a/[b]*{c}"))
+    '/a/\\[b\\]\\*\\{c\\}'
+    """
+    return "".join(f"\\{char}" if char in "[]{}*?\\" else char for char in str(path))

@@ -1,0 +1,164 @@
+"""``poolmeter report statement`` and ``close``: parse, one call, print."""
+
+import datetime as dt
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from poolmeter.cli import settings_of, shared_options
+from poolmeter.config import Config
+from poolmeter.errors import ExitCode
+from poolmeter.lazy import load
+from reports.closed_month import closed_path, read_closed
+from reports.closing import close_month
+from reports.monthly import monthly_statement, pricing_of
+from reports.months import parse_month
+from reports.price_book_file import find_book
+from reports.question import By, Pricing
+from reports.render_csv import render_csv
+from reports.render_json import render_json
+from reports.render_text import DEFAULT_WIDTH, render_text
+from reports.statement_data import Statement
+from reports.text_words import encodable
+from reports.trend import MONTHS
+
+
+def _text(statement: Statement) -> str:
+    width = shutil.get_terminal_size((DEFAULT_WIDTH, 0)).columns
+    return render_text(statement, width)
+
+
+def _html(statement: Statement) -> str:
+    # matplotlib is not for those who read text.
+    render: Callable[[Statement], str] = load(
+        "reports.render_html:render_html", extra="reports"
+    )
+    return render(statement)
+
+
+_RENDERINGS: Mapping[str, Callable[[Statement], str]] = {
+    "text": _text,
+    "json": render_json,
+    "html": _html,
+    "csv": render_csv,
+}
+
+_prices_option = click.option(
+    "--prices", metavar="BOOK", help="A shipped price book's name or a file's path."
+)
+
+
+@click.command("statement")
+@click.option("--month", required=True, metavar="YYYY-MM", help="The month, in UTC.")
+@click.option(
+    "--by",
+    type=click.Choice(get_args(By)),
+    default="vo",
+    show_default=True,
+    help="Whose lines.",
+)
+@click.option("--vo", help="Only this VO, priced as in the statement of all.")
+@_prices_option
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(list(_RENDERINGS)),
+    default="text",
+    show_default=True,
+)
+@click.option(
+    "--trend",
+    "months",
+    type=click.IntRange(1, 120),
+    default=MONTHS,
+    show_default=True,
+    metavar="MONTHS",
+    help="How many months to compare; 1 for no comparison.",
+)
+@shared_options
+@click.pass_context
+def statement_command(
+    ctx: click.Context,
+    *,
+    month: str,
+    by: By,
+    vo: str | None,
+    prices: str | None,
+    output: str,
+    months: int,
+) -> int:
+    """Print what a month's usage would cost, line by line.
+
+    A month that was closed is priced as it was then, unless --prices says otherwise.
+
+    \b
+    Example:
+        poolmeter report statement --month 2026-10 --by owner --vo cms
+        poolmeter report statement --month 2026-10 --format html > 2026-10.html
+    """  # noqa: D301 - click reads the control character
+    config = settings_of(ctx).config()
+    ledger = Path(config.ledger.path)
+    pricing = pricing_for(config, prices)
+    if prices is None:
+        pricing = pricing_of(ledger, month, pricing)
+    result = monthly_statement(ledger, month, pricing, by=by, vo=vo, months=months)
+    text = _RENDERINGS[output](result)
+    click.echo(_in_encoding(text, output), nl=False)
+    return ExitCode.DONE if result.difference == 0 else ExitCode.FAILED
+
+
+@click.command("close")
+@click.argument("month", metavar="YYYY-MM")
+@_prices_option
+@shared_options
+@click.pass_context
+def close_command(ctx: click.Context, *, month: str, prices: str | None) -> int:
+    """Freeze a month that is over: what comes in later is shown as corrections.
+
+    A month is closed once; closing it again changes nothing and says so.
+
+    \b
+    Example:
+        poolmeter report close 2026-10
+    """  # noqa: D301 - click reads the control character
+    config = settings_of(ctx).config()
+    ledger = Path(config.ledger.path)
+    pricing = pricing_for(config, prices)
+    closed = close_month(ledger, month, pricing, now=dt.datetime.now(dt.UTC))
+    if closed is None:
+        before = read_closed(ledger, parse_month(month))
+        when = f" on {before.closed_at:%Y-%m-%d}" if before else ""
+        click.echo(
+            f"{month} was closed{when} and stays as it is; "
+            "what came in since is shown as corrections in its statement"
+        )
+        return ExitCode.DONE
+    total = closed.statement["totals"]["total_cost"]
+    path = closed_path(ledger, parse_month(month))
+    click.echo(f"{month} closed at {total} {closed.book.currency}: {path}")
+    return ExitCode.DONE
+
+
+def pricing_for(config: Config, prices: str | None) -> Pricing:
+    """Return how the site prices use, by the book called *prices* if one is named.
+
+    Raises:
+        PriceBookError: There is none, or it is not right.
+    """
+    return Pricing(
+        book=find_book(prices or config.report.prices),
+        vcpus_per_cpu=config.report.vcpus_per_cpu,
+        own_resources=config.report.own_resources,
+        engine=config.report.engine,
+    )
+
+
+def _in_encoding(text: str, output: str) -> str | bytes:
+    """Return *text* for standard output; files are UTF-8 wherever they are written."""
+    if output in ("html", "csv"):
+        return text.encode("utf-8", "backslashreplace")
+    return encodable(text, sys.stdout.encoding)

@@ -1,0 +1,1 @@
+"""Templates of the HTML renderings; everything in them is escaped."""
