@@ -83,7 +83,7 @@ def shown(ad: Ad) -> Row:
     """
     start, entered = ad.get("JobCurrentStartDate", 0), ad["EnteredCurrentStatus"]
     completed = ad.get("CompletionDate", 0)
-    cpus: int = ad.get("CpusProvisioned", ad["RequestCpus"])
+    cpus: int = ad.get("CpusProvisioned") or ad["RequestCpus"]
     is_end = completed and start <= completed <= entered
     return {
         "owner": ad["Owner"],
