@@ -34,7 +34,6 @@ _A = Attribute
 CLUSTER_ID = _A("ClusterId", "id", "cluster of the job")
 PROC_ID = _A("ProcId", "id", "process within the cluster")
 GLOBAL_JOB_ID = _A("GlobalJobId", "text", "opaque; editable by the owner")
-MY_TYPE = _A("MyType", "text", "Job for a job ad")
 OWNER = _A("Owner", "text", "account; not editable")
 USER = _A("User", "text", "owner@domain")
 ACCT_GROUP = _A("AcctGroup", "text", "accounting group without the user")
@@ -55,7 +54,6 @@ JOB_UNIVERSE = _A(
     "JobUniverse", "code", "5 vanilla, 7 scheduler, 9 grid, 12 local, ..."
 )
 JOB_STATUS = _A("JobStatus", "code", "3 removed, 4 completed")
-LAST_JOB_STATUS = _A("LastJobStatus", "code", "status before the present one")
 Q_DATE = _A("QDate", "Unix s", "submission; editable by the owner")
 JOB_START_DATE = _A("JobStartDate", "Unix s", "first start of a shadow")
 JOB_CURRENT_START_DATE = _A("JobCurrentStartDate", "Unix s", "start of the last run")
@@ -71,7 +69,6 @@ NUM_SHADOW_STARTS = _A("NumShadowStarts", "count", "shadows, failed ones include
 NUM_JOB_RECONNECTS = _A("NumJobReconnects", "count", "shadow found its starter again")
 NUM_HOLDS = _A("NumHolds", "count", "times that the job was held")
 VACATE_REASON_CODE = _A("VacateReasonCode", "code", "why the last run was evicted")
-DISCONNECTED_OR_ENDED_LEASE = _A("LastJobLeaseRenewal", "Unix s", "shadow's last word")
 
 # --- CPU, memory, disk --------------------------------------------------------
 CUMULATIVE_REMOTE_USER_CPU = _A("CumulativeRemoteUserCpu", "s", "all runs, from 8.8")

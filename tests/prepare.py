@@ -1,4 +1,4 @@
-"""Install the Debian packages that tests use and this machine lacks.
+"""Install the Debian packages that tests use, and build the test pool.
 
 Does nothing but say so where it may not: without root, or where there is no apt.
 The tests then skip, or fail if ``REQUIRE`` names what they need; so no failure here
@@ -11,6 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from tests.pool import rootfs
+from tests.pool.errors import RootfsError
 
 #: A package, and a command by which it is known to be there.
 PACKAGES = {
@@ -73,8 +76,8 @@ def say(text: str) -> None:
     sys.stderr.write(f"tests.prepare: {text}\n")
 
 
-def main() -> None:
-    """Install what is missing; silent when nothing is."""
+def install_missing() -> None:
+    """Install the packages that are missing; silent when none is."""
     missing = missing_packages(os.environ.get("PATH", ""))
     if not missing:
         return
@@ -86,6 +89,26 @@ def main() -> None:
     say(f"installing {names}")
     if not install(missing):
         say(f"apt could not install {names}; the tests that need them are skipped")
+
+
+def build_pool() -> None:
+    """Build the test pool's rootfs, here and not within the time limit of a test."""
+    reason = rootfs.why_impossible()
+    if reason:
+        say(f"no test pool: {reason}; its tests are skipped")
+        return
+    if not rootfs.path().is_dir():
+        say("building the test pool once, in .cache (half a minute)")
+    try:
+        rootfs.build()
+    except RootfsError as error:
+        say(f"no test pool: {error}")
+
+
+def main() -> None:
+    """Prepare this machine for the tests, as far as that is allowed."""
+    install_missing()
+    build_pool()
 
 
 if __name__ == "__main__":
