@@ -17,12 +17,19 @@ import operator
 from typing import Any
 
 import ibis
-import ibis.expr.types as ir
 
 from poolmeter.record import NETWORK_COLUMNS, job_columns
 from reports.exact_functions import portion, product, seconds, summand
 from reports.price_book import Billing
 from reports.price_periods import PricePeriod
+
+#: A table of ibis, whose own types know no column's.
+Table = Any
+
+# ibis's own types of these know no arithmetic.
+_least: Any = ibis.least
+_greatest: Any = ibis.greatest
+_ifelse: Any = ibis.ifelse
 
 #: Longer wall times count as this long (10^11 years): sums with them stay in 64 bits.
 LONGEST_S = 2**62
@@ -112,15 +119,16 @@ class _Edges:
         """Whether *at_s* lies in it."""
         return (at_s >= self.start_s) & (at_s < self.end_s)
 
-    def part(self, jobs: ir.Table) -> tuple[Any, Any]:
+    def part(self, jobs: Table) -> tuple[Any, Any]:
         """Return from which to which of a job's own wall seconds lie in it."""
-        return tuple(
-            ibis.least(ibis.greatest(edge - jobs.first_start, 0), jobs.wall)
+        from_s, to_s = (
+            _least(_greatest(edge - jobs.first_start, 0), jobs.wall)
             for edge in (self.start_s, self.end_s)
         )
+        return from_s, to_s
 
 
-def jobs_table(columns: tuple[str, ...] = LEDGER_COLUMNS) -> ir.Table:
+def jobs_table(columns: tuple[str, ...] = LEDGER_COLUMNS) -> Table:
     """Return the table that engines fill from the ledger's files."""
     storage = {column.name: column.storage for column in job_columns()}
     return ibis.table(
@@ -128,18 +136,18 @@ def jobs_table(columns: tuple[str, ...] = LEDGER_COLUMNS) -> ir.Table:
     )
 
 
-def shapes_table() -> ir.Table:
+def shapes_table() -> Table:
     """Return the table that engines fill with the packed shapes: a fit and a share."""
     types = dict.fromkeys((*SHAPE, "share_numerator"), "int64")
     return ibis.table({**types, "fit": "int32"}, name="pm_shapes")
 
 
-def shapes_of(jobs: ir.Table) -> ir.Table:
+def shapes_of(jobs: Table) -> Table:
     """Return the distinct shapes of *jobs*, to be packed one by one."""
     return jobs.select(**_shape(jobs)).distinct()
 
 
-def placed(jobs: ir.Table) -> ir.Table:
+def placed(jobs: Table) -> Table:
     """Return *jobs* with the places of their intervals.
 
     ``wall`` is 0 and nothing ``is_run`` for a job of unknown wall time.
@@ -148,11 +156,11 @@ def placed(jobs: ir.Table) -> ir.Table:
         ended_s=seconds(jobs.ended_at),
         started_s=seconds(jobs.last_started_at),
         wall_known=jobs.wall_s.notnull() & (jobs.wall_s >= 0),
-        missing=ibis.greatest(jobs.runs.cast("int64"), 1) - 1,
+        missing=_greatest(jobs.runs.cast("int64"), 1) - 1,
     )
-    at = at.mutate(wall=ibis.ifelse(at.wall_known, _at_most(at.wall_s), 0))
+    at = at.mutate(wall=_ifelse(at.wall_known, _at_most(at.wall_s), 0))
     at = at.mutate(
-        told=ibis.ifelse(
+        told=_ifelse(
             at.last_run_wall_s.notnull() & (at.last_run_wall_s >= 0),
             _at_most(at.last_run_wall_s),
             at.wall,
@@ -160,22 +168,20 @@ def placed(jobs: ir.Table) -> ir.Table:
         is_run=at.wall_known & ((at.wall > 0) | (at.runs > 0)),
     )
     at = at.mutate(
-        held=ibis.ifelse(at.missing > 0, ibis.least(at.told, at.wall), at.wall),
+        held=_ifelse(at.missing > 0, _least(at.told, at.wall), at.wall),
         fits=at.is_run
         & at.started_s.notnull()
         & (at.started_s + at.told <= at.ended_s),
     )
     at = at.mutate(
-        run_end=ibis.ifelse(
-            at.fits, ibis.least(at.started_s + at.held, at.ended_s), at.ended_s
-        )
+        run_end=_ifelse(at.fits, _least(at.started_s + at.held, at.ended_s), at.ended_s)
     )
     return at.mutate(run_start=at.run_end - at.held, first_start=at.run_end - at.wall)
 
 
 def charges(
-    jobs: ir.Table, shapes: ir.Table, period: PricePeriod, month_start_s: int
-) -> ir.Table:
+    jobs: Table, shapes: Table, period: PricePeriod, month_start_s: int
+) -> Table:
     """Return one row for each of *jobs* that has a part in *period*: keys and numbers.
 
     *month_start_s* is where the first period of the month begins; a job is charged
@@ -204,7 +210,7 @@ def charges(
     return _columns(_packed(at, shapes))
 
 
-def sums(charges: ir.Table) -> ir.Table:
+def sums(charges: Table) -> Table:
     """Return the sums of *charges* over ``KEYS``: how many, ``SUMS``, and shares."""
     totals = {name: summand(charges[name]).sum() for name in SUMS}
     shares = product(charges.billed_s, charges.share_numerator)
@@ -214,12 +220,12 @@ def sums(charges: ir.Table) -> ir.Table:
     return found.order_by(list(KEYS))
 
 
-def _columns(at: ir.Table) -> ir.Table:
+def _columns(at: Table) -> Table:
     """Return the keys and the numbers of charges, and nothing else."""
     return at.select(
         *(at[name] for name in (*LABELS, *NETWORK_COLUMNS)),
         contradictions=_joined(at.contradictions),
-        unbilled_reason=ibis.ifelse(
+        unbilled_reason=_ifelse(
             at.billable, ibis.null("string"), at.unbilled_reason.fill_null(NO_REASON)
         ),
         fit=_fit(at),
@@ -227,15 +233,15 @@ def _columns(at: ir.Table) -> ir.Table:
         wall_s=at.part_s,
         core_ms=_share_of(at, at.core_ms),
         cpu_ms=_share_of(at, at.cpu),
-        gpu_s=at.part_s * ibis.greatest(at.gpus, 0),
+        gpu_s=at.part_s * _greatest(at.gpus, 0),
         billed_s=at.billed_s,
-        share_numerator=ibis.ifelse(
+        share_numerator=_ifelse(
             at.billable & at.wall_known, at.share_numerator, ibis.null("int64")
         ),
     )
 
 
-def _flags(at: ir.Table) -> Any:  # noqa: ANN401 - a column
+def _flags(at: Table) -> Any:  # noqa: ANN401 - a column
     truths = {name: at[name].notnull() for name in NETWORK_COLUMNS}
     truths |= {
         "memory_unknown": at.memory_bytes.isnull(),
@@ -247,10 +253,10 @@ def _flags(at: ir.Table) -> Any:  # noqa: ANN401 - a column
 
 
 def _at_most(wall_s: Any) -> Any:  # noqa: ANN401 - columns, also below
-    return ibis.least(wall_s, LONGEST_S)
+    return _least(wall_s, LONGEST_S)
 
 
-def _shape(jobs: ir.Table) -> dict[str, Any]:
+def _shape(jobs: Table) -> dict[str, Any]:
     memory = ibis.coalesce(jobs.memory_provisioned_bytes, jobs.memory_requested_bytes)
     return {
         "cpus_milli": jobs.cpus_milli.cast("int64"),
@@ -259,7 +265,7 @@ def _shape(jobs: ir.Table) -> dict[str, Any]:
     }
 
 
-def _lies_in(at: ir.Table, edges: _Edges) -> Any:  # noqa: ANN401
+def _lies_in(at: Table, edges: _Edges) -> Any:  # noqa: ANN401
     if edges.start_s >= edges.end_s:
         return ibis.literal(value=False)
     from_s, to_s = edges.part(at)
@@ -267,15 +273,13 @@ def _lies_in(at: ir.Table, edges: _Edges) -> Any:  # noqa: ANN401
     return at.is_run & ((to_s > from_s) | begins)
 
 
-def _top_ups(at: ir.Table, billing: Billing | None) -> Any:  # noqa: ANN401
+def _top_ups(at: Table, billing: Billing | None) -> Any:  # noqa: ANN401
     """Return what the billing rule adds to the intervals that begin in the period."""
     if billing is None:
         return ibis.literal(0, "int64")
     run = _top_up(at.held, ibis.literal(1, "int64"), billing)
     residual = _top_up(at.wall - at.held, at.missing, billing)
-    return ibis.ifelse(at.run_begins, run, 0) + ibis.ifelse(
-        at.residual_begins, residual, 0
-    )
+    return _ifelse(at.run_begins, run, 0) + _ifelse(at.residual_begins, residual, 0)
 
 
 def _top_up(length_s: Any, runs: Any, billing: Billing) -> Any:  # noqa: ANN401
@@ -284,10 +288,10 @@ def _top_up(length_s: Any, runs: Any, billing: Billing) -> Any:  # noqa: ANN401
     increments = length_s
     if step > 1:
         increments = length_s + (step - length_s % step) % step
-    return ibis.greatest(increments, runs * billing.minimum_s) - length_s
+    return _greatest(increments, runs * billing.minimum_s) - length_s
 
 
-def _cpu_ms(at: ir.Table) -> Any:  # noqa: ANN401
+def _cpu_ms(at: Table) -> Any:  # noqa: ANN401
     """Return user and system time together, null only if both are unknown."""
     user, system = at.cpu_user_ms.fill_null(0), at.cpu_system_ms.fill_null(0)
     nothing = at.cpu_user_ms.isnull() & at.cpu_system_ms.isnull()
@@ -298,7 +302,7 @@ def _cpu_ms(at: ir.Table) -> Any:  # noqa: ANN401
     )
 
 
-def _packed(at: ir.Table, shapes: ir.Table) -> ir.Table:
+def _packed(at: Table, shapes: Table) -> Table:
     """Return *at* with the ``fit`` and ``share_numerator`` of each job's shape."""
     same = [
         at.cpus_milli.cast("int64").identical_to(shapes.cpus_milli),
@@ -309,7 +313,7 @@ def _packed(at: ir.Table, shapes: ir.Table) -> ir.Table:
     return at.left_join(found, same, rname="shape_{name}")
 
 
-def _fit(at: ir.Table) -> Any:  # noqa: ANN401
+def _fit(at: Table) -> Any:  # noqa: ANN401
     return ibis.cases(
         (~at.billable, UNBILLED_FIT),
         (~at.wall_known, WALL_UNKNOWN_FIT),
@@ -317,7 +321,7 @@ def _fit(at: ir.Table) -> Any:  # noqa: ANN401
     ).cast("int32")
 
 
-def _share_of(at: ir.Table, total: Any) -> Any:  # noqa: ANN401
+def _share_of(at: Table, total: Any) -> Any:  # noqa: ANN401
     """Return the part of a job's *total* that belongs to its seconds in the period.
 
     Whole numbers that telescope: over all periods they sum to *total*.  Without wall
@@ -334,4 +338,4 @@ def _share_of(at: ir.Table, total: Any) -> Any:  # noqa: ANN401
 
 
 def _joined(names: Any) -> Any:  # noqa: ANN401
-    return ibis.ifelse(names.length() > 0, names.join(","), "")
+    return _ifelse(names.length() > 0, names.join(","), "")

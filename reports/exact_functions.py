@@ -32,7 +32,8 @@ def _product(left: Any, right: Any) -> Any:  # noqa: ANN401
 def _of_engine(function: Callable[..., Any], takes: tuple[str, ...], gives: str) -> Any:  # noqa: ANN401
     """Return *function* as a call of ``pm_...``, which every engine defines."""
     name = f"pm{function.__name__}"
-    return ibis.udf.scalar.builtin(function, name=name, signature=(takes, gives))
+    builtin: Any = ibis.udf.scalar.builtin
+    return builtin(function, name=name, signature=(takes, gives))
 
 
 seconds = _of_engine(_seconds, ("timestamp",), "int64")

@@ -9,16 +9,18 @@ belongs to which run.
 from typing import Any
 
 import ibis
-import ibis.expr.types as ir
 
 from poolmeter.record import NETWORK_COLUMNS
-from reports.charge_expression import jobs_table
+from reports.charge_expression import Table, jobs_table
 from reports.engine import Engine
 from reports.exact_functions import seconds, summand
 from reports.months import Month
 from reports.statement_data import UNKNOWN, ContradictedJob
 
 SHOWN_JOBS = 20
+
+# ibis's own type of it knows no arithmetic.
+_least: Any = ibis.least
 
 _TIMES = (
     "vo",
@@ -79,17 +81,17 @@ def contradicted_jobs(
     )
 
 
-def _in_month(columns: tuple[str, ...], month: Month, vo: str | None) -> ir.Table:
+def _in_month(columns: tuple[str, ...], month: Month, vo: str | None) -> Table:
     """Return the jobs (of *vo*) with what of them belongs to *month*.
 
     ``month_s`` are the seconds in it; ``ended_s`` decides the job, ``end_s`` its bytes.
     """
     jobs = _placed(jobs_table(columns))
-    start_s = ibis.greatest(jobs.end_s - jobs.wall.fill_null(0), month.start_s)
+    start_s: Any = ibis.greatest(jobs.end_s - jobs.wall.fill_null(0), month.start_s)
     jobs = jobs.mutate(
         is_job=jobs.ended_s.between(month.start_s, month.end_s - 1),
         has_bytes=jobs.end_s.between(month.start_s, month.end_s - 1),
-        month_s=ibis.greatest(0, ibis.least(jobs.end_s, month.end_s) - start_s),
+        month_s=ibis.greatest(0, _least(jobs.end_s, month.end_s) - start_s),
     )
     if vo is None:
         return jobs
@@ -97,7 +99,7 @@ def _in_month(columns: tuple[str, ...], month: Month, vo: str | None) -> ir.Tabl
     return jobs.filter(ibis.ifelse(named.isin(["", "unknown"]), UNKNOWN, named) == vo)
 
 
-def _placed(jobs: ir.Table) -> ir.Table:
+def _placed(jobs: Table) -> Table:
     """Return *jobs* with ``wall`` (null if unknown) and the end of the last run."""
     jobs = jobs.mutate(
         ended_s=seconds(jobs.ended_at),

@@ -105,7 +105,7 @@ def _charged(
         for owner, flags, *values in engine.rows(made.select(*_READ)):
             of_job = found.setdefault(owner, {})
             assert index not in of_job
-            numbers = dict(zip(_READ[2:], values, strict=True))
+            numbers: dict[str, int | None] = dict(zip(_READ[2:], values, strict=True))
             of_job[index] = _numbers(flags_of(flags), numbers)
     engine.close()
     return found

@@ -27,7 +27,7 @@ def test_a_kill_at_any_time_sends_nothing_twice(
 ) -> None:
     """After the kill a run and a doubt's end: everybody has exactly one message."""
     found: Counter[bool] = Counter()
-    for number in range(rounds(1, 60)):
+    for number in range(rounds(1, 40)):
         folder = tmp_path / str(number)
         folder.mkdir()
         site = make_site(folder, server, None)
@@ -50,10 +50,11 @@ def _run_killed(site: Site, server: MailServer, rng: random.Random) -> None:
     """Run the mail; kill it at a random time after it began to talk."""
     talks = threading.Event()
     server.hook = lambda *_: talks.set()
-    process = site.start_mail()
-    while process.poll() is None and not talks.wait(0.001):
-        pass
-    time.sleep(rng.expovariate(1 / 0.02))
-    process.kill()
-    process.wait(60)
+    with site.start_mail() as process:
+        try:
+            while process.poll() is None and not talks.wait(0.02):
+                pass
+            time.sleep(rng.expovariate(1 / 0.02))
+        finally:
+            process.kill()
     server.hook = lambda *_: None

@@ -14,6 +14,7 @@ import pytest
 
 from bench.synthetic_ledger import write_synthetic_ledger
 from poolmeter.demo.run import run_demo
+from poolmeter.lazy import load
 from reports.engine import ChargeSum, engine_over, files_of, sum_charges
 from reports.ledger_side import contradicted_jobs, ledger_totals
 from reports.months import Month, parse_month
@@ -37,11 +38,10 @@ _Found = tuple[set[ChargeSum], dict[str, int], tuple[ContradictedJob, ...]]
 @pytest.fixture(scope="module", autouse=True)
 def spark_here() -> Iterator[None]:
     """Start Spark in this process, with nothing on the network."""
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - may not be there
-
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     session = (
-        SparkSession.builder.master("local[2]")
+        load("pyspark.sql:SparkSession", extra="spark")
+        .builder.master("local[2]")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.shuffle.partitions", "4")
