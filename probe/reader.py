@@ -14,7 +14,12 @@ from probe.banner import JOB, Banner, parse_banner
 from probe.history_file import RawRecord
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
 from probe.normalise.job import Normalised, NotAJobError, normalise
-from probe.normalise.times import Surroundings, last_entered_s, may_linger
+from probe.normalise.times import (
+    NEIGHBOUR_SLACK_S,
+    Surroundings,
+    last_entered_s,
+    may_linger,
+)
 
 #: A record is held against so many after it.
 FOLLOWING = 2
@@ -80,7 +85,7 @@ def read(
         around = Surroundings(
             earliest_s=earliest_s,
             latest_s=_latest(following, now_s),
-            written_s=parsed.banner.integer("CurrentTime") if parsed.banner else None,
+            written_s=_written(parsed.banner, now_s),
         )
         result = _result(parsed, schedd, config, around)
         earliest_s = _later(earliest_s, parsed, result)
@@ -108,6 +113,14 @@ def _latest(following: Sequence[_Parsed], now_s: int) -> int:
     ends = [parsed.prompt_end_s for parsed in following]
     known = [end for end in ends if end is not None]
     return min(max(known), now_s) if len(known) == FOLLOWING else now_s
+
+
+def _written(banner: Banner | None, now_s: int) -> int | None:
+    """Return when a record was written, by a banner that can be believed."""
+    written_s = banner.integer("CurrentTime") if banner else None
+    if written_s is None or not 0 < written_s <= now_s + NEIGHBOUR_SLACK_S:
+        return None
+    return written_s
 
 
 def _parse(raw: RawRecord) -> _Parsed:

@@ -13,7 +13,7 @@ from typing import Any
 from poolmeter import attributes as names
 from poolmeter.config import VoRule
 from probe.job_ad import JobAd
-from probe.normalise.times import timestamp
+from probe.normalise.times import LAST_SECOND, timestamp
 
 UNKNOWN_VO = "unknown"
 NO_RULE = "none"
@@ -62,7 +62,7 @@ def identity_of(ad: JobAd) -> Identity:
         token_groups=ad.text(names.TOKEN_GROUPS) or ad.text(names.ORIG_TOKEN_GROUPS),
         payload_user=ad.text(names.GLEXEC_USER),
         payload_subject=ad.text(names.GLEXEC_SUBJECT),
-        payload_at=timestamp(ad.integer(names.GLEXEC_TIME)),
+        payload_at=timestamp(ad.integer(names.GLEXEC_TIME, high=LAST_SECOND)),
     )
 
 
