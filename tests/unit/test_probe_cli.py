@@ -42,7 +42,8 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     def call(*arguments: str | Path) -> Done:
         with pytest.raises(SystemExit) as exit_info:
             main([str(argument) for argument in arguments])
-        return Done(int(exit_info.value.code or 0), *capsys.readouterr())
+        said = capsys.readouterr()
+        return Done(int(exit_info.value.code or 0), said.out, said.err)
 
     return call
 

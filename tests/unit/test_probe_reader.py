@@ -1,6 +1,7 @@
 """From the bytes of a history file to jobs, kinds skipped, and records set aside."""
 
 import base64
+import contextlib
 import json
 import os
 from collections import Counter
@@ -8,10 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from poolmeter.attributes import Attribute, known_attributes
 from poolmeter.errors import ExitCode
+from poolmeter.ledger.schema import table_of
 from probe.banner import parse_banner
+from probe.normalise.job import NotAJobError
 from probe.run import RunReport
-from tests.ads import NOW, SCHEDD, banner, clusters, completed, job, jobs, rows, run
+from tests.ads import (
+    NOW,
+    SCHEDD,
+    banner,
+    clusters,
+    completed,
+    job,
+    jobs,
+    record_of,
+    rows,
+    run,
+)
 
 
 def read_text(folder: Path, text: str | bytes) -> RunReport:
@@ -256,6 +271,29 @@ def test_no_value_that_an_owner_can_write_stops_a_run(
     kept = clusters(tmp_path / "ledger")
     assert (report.read, [n for n in kept if n != 8]) == (3, [1, 9])
     assert len(kept) + report.set_aside.total() == 3
+
+
+@pytest.mark.parametrize("name", known_attributes())
+def test_no_number_anywhere_is_too_large_for_a_row(name: Attribute) -> None:
+    """Each is left out with a warning, or its job is; the run goes on."""
+    for value in (253_402_300_800, 10**15, 2**63 - 1, "1e18", "-1e18", "1e-300"):
+        with contextlib.suppress(NotAJobError):
+            table_of([record_of(completed(**{name: value}))])
+
+
+@pytest.mark.parametrize(
+    "written_s", [0, -1, -(10**17), 10**12, 10**17, 10**25, 253_402_300_799]
+)
+def test_a_banner_of_an_impossible_time_is_not_believed(
+    tmp_path: Path, written_s: int
+) -> None:
+    line = f"*** ClusterId=8 ProcId=0 CurrentTime={written_s}\n"
+    report = read_text(tmp_path, job(1) + completed() + line + job(9))
+    assert (report.read, report.exit_code, report.contradicted) == (
+        3,
+        ExitCode.DONE,
+        0,
+    )
 
 
 @pytest.mark.parametrize("value", ["random(100)", "time()"])
