@@ -55,6 +55,9 @@ JOB_UNIVERSE = _A(
 )
 JOB_STATUS = _A("JobStatus", "code", "3 removed, 4 completed")
 Q_DATE = _A("QDate", "Unix s", "submission; editable by the owner")
+JOB_MATERIALIZE_DIGEST_FILE = _A(
+    "JobMaterializeDigestFile", "text", "in jobs that are made long after their QDate"
+)
 JOB_START_DATE = _A("JobStartDate", "Unix s", "first start of a shadow")
 JOB_CURRENT_START_DATE = _A("JobCurrentStartDate", "Unix s", "start of the last run")
 COMPLETION_DATE = _A("CompletionDate", "Unix s", "0 or absent for removed jobs")

@@ -25,7 +25,7 @@ from probe.normalise.times import Times
 RUN_SLACK_S = 2
 #: How far the end of a completed job's last run may lie from the job's end.
 LAST_RUN_SLACK_S = 300
-#: GlobalJobId holds the time of submission; late materialisation may delay QDate.
+#: How far QDate may lie from the time in GlobalJobId.
 QUEUED_SLACK_S = SECONDS_PER_DAY
 
 _EPOCH_TIME = re.compile(r"#(\d{9,10})(?=#|\Z)")
@@ -44,10 +44,7 @@ def contradictions_of(
 
 
 def _of_dates(ad: JobAd, times: Times) -> Iterator[str]:
-    submitted_s = submission_in_id(ad.text(names.GLOBAL_JOB_ID))
-    if submitted_s is not None and (
-        times.queued_s is None or abs(times.queued_s - submitted_s) > QUEUED_SLACK_S
-    ):
+    if _is_queued_elsewhen(ad, times.queued_s):
         yield "queued_at_differs_from_global_job_id"
     if times.queued_s is None:
         yield "queued_at_missing"
@@ -61,6 +58,21 @@ def _of_dates(ad: JobAd, times: Times) -> Iterator[str]:
         yield "first_start_after_last"
     if _is_last_run_adrift(ad, times):
         yield "last_run_does_not_end_with_job"
+
+
+def _is_queued_elsewhen(ad: JobAd, queued_s: int | None) -> bool:
+    """Whether QDate lies far from the time in GlobalJobId, which is the job's making.
+
+    Where jobs are materialised late they are made for as long as the factory lives,
+    and all have the QDate of their cluster (seen on 23.9.6).
+    """
+    made_s = submission_in_id(ad.text(names.GLOBAL_JOB_ID))
+    if made_s is None:
+        return False
+    if queued_s is None:
+        return True
+    is_made_late = ad.has(names.JOB_MATERIALIZE_DIGEST_FILE) and queued_s < made_s
+    return not is_made_late and abs(queued_s - made_s) > QUEUED_SLACK_S
 
 
 def submission_in_id(global_job_id: str | None) -> int | None:
