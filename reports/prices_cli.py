@@ -21,6 +21,7 @@ _FORMAT = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    help="The form of the output.",
 )
 
 

@@ -69,6 +69,7 @@ _prices_option = click.option(
     type=click.Choice(list(_RENDERINGS)),
     default="text",
     show_default=True,
+    help="The form of the output.",
 )
 @click.option(
     "--trend",

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from poolmeter.cli import GROUPS, poolmeter
-from poolmeter.config import Config, VoRule, parse_config
+from poolmeter.config import Config, Recipient, VoRule, parse_config
 from poolmeter.demo.run import DemoResult, run_demo
 from poolmeter.lazy import load
 from tests.unit.record_page import record_page
@@ -31,6 +31,7 @@ PAGES = (REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md")))
 KNOWN_HOSTS = re.compile(
     r"[^.]*|(.*\.)?example(\.org|\.com)?|10(\.\d+){3}|203\.0\.113\.\d+|www\.apache\.org"
     r"|aws\.amazon\.com|github\.com|wring\.co|www\.egresscost\.com"
+    r"|readwrite\.com|highedwebtech\.com"
     r"|keepachangelog\.com|semver\.org"
 )
 URL = re.compile(r"https?://([^/\s\"'`<>)]*)")
@@ -81,16 +82,34 @@ def test_a_command_has_help_and_an_example_of_itself(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_an_option_has_help(name: str) -> None:
     for parameter in COMMANDS[name].params:
-        assert getattr(parameter, "help", ""), f"{name} {parameter.name}"
+        if not isinstance(parameter, click.Argument):
+            assert getattr(parameter, "help", ""), f"{name} {parameter.name}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_argument_is_in_the_help(name: str) -> None:
+    command = COMMANDS[name]
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            names = {str(parameter.name), str(parameter.metavar)}
+            words = set(re.findall(r"[\w-]+", (command.help or "").lower()))
+            assert words & {n.lower() for n in names}, f"{name} {parameter.name}"
 
 
 def options() -> list[tuple[str, str, object]]:
     """Return each section, option and default of the configuration."""
     return [
-        (section.name, field.name, field.default)
+        (section.name, field.name, default_of(field))
         for section in msgspec.structs.fields(Config)
         for field in msgspec.structs.fields(type(section.default))
     ]
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> object:
+    """Return the default of *field*, of one with a factory what that makes."""
+    if field.default_factory is msgspec.NODEFAULT:
+        return field.default
+    return field.default_factory()
 
 
 @pytest.mark.parametrize(("section", "name", "default"), options())
@@ -108,10 +127,10 @@ def test_an_option_is_in_the_docs_with_its_default(
         assert row[1] == ("not set" if default is None else f"`{as_toml(default)}`")
 
 
-def test_the_keys_of_a_vo_rule_are_in_the_docs() -> None:
+def test_the_keys_of_a_vo_rule_and_of_a_recipient_are_in_the_docs() -> None:
     page = (DOCS / "configuration.md").read_text("utf-8")
 
-    for name in VoRule.__struct_fields__:
+    for name in (*VoRule.__struct_fields__, *Recipient.__struct_fields__):
         assert f"\n| `{name}` |" in page
 
 
@@ -140,8 +159,9 @@ def test_the_example_configuration_holds_every_option_with_its_default() -> None
 
 
 def test_the_configurations_in_the_docs_are_accepted() -> None:
-    for text in code_blocks(DOCS / "configuration.md", "toml"):
-        assert parse_config(text) != Config()
+    for page in ("configuration.md", "mail.md"):
+        for text in code_blocks(DOCS / page, "toml"):
+            assert parse_config(text) != Config()
 
 
 def code_blocks(page: Path, language: str) -> list[str]:
