@@ -1,4 +1,4 @@
-"""How long a month takes, and how much memory: docs/benchmarks-statement.md.
+"""How long a month takes, and how much memory: docs/benchmarks.md.
 
 ``python -m bench.statement [JOBS] [--times TIMES] [--ledger FOLDER]`` makes an
 invented ledger of JOBS jobs (10 million), keeps it in FOLDER if one is named, and
