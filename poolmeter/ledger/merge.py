@@ -82,7 +82,11 @@ def merge_day(ledger: Path, schedd: str, day: dt.date, rows: pa.Table) -> MergeR
 
 
 def _files_around(ledger: Path, day: dt.date, schedd: str) -> list[Path]:
-    days = (day + dt.timedelta(days=offset) for offset in (0, -1, 1))
+    days = [day]
+    if day > dt.date.min:
+        days.append(day - dt.timedelta(days=1))
+    if day < dt.date.max:
+        days.append(day + dt.timedelta(days=1))
     paths = (day_file(ledger, "jobs", near, schedd) for near in days)
     return [path for path in paths if path.exists()]
 

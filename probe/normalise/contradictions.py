@@ -48,7 +48,7 @@ def _of_dates(ad: JobAd, times: Times) -> Iterator[str]:
         yield "queued_at_differs_from_global_job_id"
     if times.queued_s is None:
         yield "queued_at_missing"
-    if times.is_end_replaced:
+    if times.is_end_replaced or times.is_end_too_late:
         yield "end_outside_neighbours"
     if _is_completion_odd(ad, times):
         yield "completion_date_outside_last_run"

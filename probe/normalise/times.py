@@ -6,7 +6,7 @@ the file's neighbours: records stand in the order in which jobs left the queue.
 
 import dataclasses
 import datetime as dt
-from typing import Any
+from typing import Any, NamedTuple
 
 from poolmeter import attributes as names
 from poolmeter.units import MS_PER_S, SECONDS_PER_DAY
@@ -19,8 +19,18 @@ LAST_SECOND = 253_402_300_799
 DURATION_LIMIT_S = 10**9
 #: A removed job is written when its shadow has ended, which may take hours.
 NEIGHBOUR_SLACK_S = SECONDS_PER_DAY
+#: So long no pool is without any job that leaves the queue.
+QUIET_LIMIT_S = 35 * SECONDS_PER_DAY
 #: HTCondor's JobStatus of a completed job.
 _COMPLETED = 4
+
+
+class Window(NamedTuple):
+    """From *low_s* to *high_s*, and *likely_s* where nothing better is known."""
+
+    low_s: int
+    high_s: int
+    likely_s: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,17 +46,26 @@ class Surroundings:
     latest_s: int | None = None
     written_s: int | None = None
 
-    def window(self, *, may_linger: bool) -> tuple[int, int]:
-        """Return the earliest and the latest second at which the job may have ended.
+    def window(self, *, may_linger: bool, begun_s: int) -> "Window":
+        """Return when the job may have ended.
 
-        A job that *may linger* in the queue after its end has no earliest second.
+        Only what stands before the record's own end in the file counts here, for the
+        end must be the same whenever the file is read: a job on another day would be
+        another job.  A job that *may linger* in the queue after its end has no
+        earliest second.  *begun_s* is when the job was queued or first started.
         """
-        low = self.written_s or self.earliest_s
-        high = self.written_s or self.latest_s
-        return (
-            0 if low is None or may_linger else low - NEIGHBOUR_SLACK_S,
-            LAST_SECOND if high is None else high + NEIGHBOUR_SLACK_S,
-        )
+        if self.written_s is not None:
+            likely, slack_s = self.written_s, NEIGHBOUR_SLACK_S
+        elif self.earliest_s is not None:
+            likely, slack_s = max(self.earliest_s, begun_s), QUIET_LIMIT_S
+        else:
+            return Window(0, LAST_SECOND, LAST_SECOND)
+        low = (self.written_s or self.earliest_s or 0) - NEIGHBOUR_SLACK_S
+        return Window(0 if may_linger else low, likely + slack_s, likely)
+
+    def is_too_late(self, ended_s: int) -> bool:
+        """Whether a job cannot have ended at *ended_s*, by what follows in the file."""
+        return self.latest_s is not None and ended_s > self.latest_s + NEIGHBOUR_SLACK_S
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,6 +86,7 @@ class Times:
     shadow_starts: int | None
     reconnects: int | None
     is_end_replaced: bool
+    is_end_too_late: bool
 
     @property
     def has_started(self) -> bool:
@@ -116,17 +136,20 @@ def times_of(ad: JobAd, around: Surroundings) -> Times:
     entered_s = last_entered_s(ad)
     last_run_wall_s = _duration(ad, names.LAST_REMOTE_WALL_CLOCK_TIME)
     own_end_s = _own_end(last_started_s, completed_s, entered_s)
+    queued_s = _moment(ad, names.Q_DATE)
+    started_s = _moment(ad, names.JOB_START_DATE)
+    begun_s = max(queued_s or 0, started_s or 0)
     last_run_end_s = last_started_s and last_started_s + (last_run_wall_s or 0)
     candidates = [own_end_s, entered_s, completed_s, last_run_end_s]
     ended_s = _believable_end(
         [end for end in candidates if end],
-        around.window(may_linger=may_linger(ad)),
+        around.window(may_linger=may_linger(ad), begun_s=begun_s),
         last_started_s or 0,
     )
     wall_s = _duration(ad, names.REMOTE_WALL_CLOCK_TIME)
     return Times(
-        queued_s=_moment(ad, names.Q_DATE),
-        started_s=_moment(ad, names.JOB_START_DATE),
+        queued_s=queued_s,
+        started_s=started_s,
         last_started_s=last_started_s,
         completed_s=completed_s,
         entered_s=entered_s,
@@ -139,6 +162,7 @@ def times_of(ad: JobAd, around: Surroundings) -> Times:
         shadow_starts=_count(ad, names.NUM_SHADOW_STARTS),
         reconnects=_count(ad, names.NUM_JOB_RECONNECTS),
         is_end_replaced=ended_s != own_end_s,
+        is_end_too_late=around.is_too_late(ended_s),
     )
 
 
@@ -183,21 +207,18 @@ def _own_end(
     return entered_s
 
 
-def _believable_end(
-    candidates: list[int], window: tuple[int, int], last_started_s: int
-) -> int:
+def _believable_end(candidates: list[int], window: Window, last_started_s: int) -> int:
     """Return the first candidate that lies in *window* and after the last start.
 
-    If none does, the window alone decides, and at last the nearest second within it:
-    a job whose own word cannot be true is placed where the file says it was written.
+    If none does, the window alone decides, and at last what it holds for likely: a
+    job whose own word cannot be true is placed where the file says it was written.
     """
-    low, high = window
-    in_window = [end for end in candidates if low <= end <= high]
+    in_window = [end for end in candidates if window.low_s <= end <= window.high_s]
     after_start = [end for end in in_window if end >= last_started_s]
     for choice in (after_start, in_window):
         if choice:
             return choice[0]
-    return min(max(candidates[0], low), high)
+    return window.likely_s
 
 
 def _moment(ad: JobAd, name: str) -> int | None:

@@ -182,12 +182,24 @@ def test_an_end_out_of_order_becomes_one_that_the_file_vouches_for() -> None:
             ended(ends[1]) + f"EnteredCurrentStatus = {edit}\n",
             *map(ended, ends[2:]),
         )[1]
-        for edit in (END_S - 40 * DAY_S, END_S + 10 * DAY_S)
+        for edit in (END_S - 40 * DAY_S, END_S + 40 * DAY_S)
     )
     for record in (early, late):
         off = abs(record.ended_at.timestamp() - ends[1])
         assert off <= DAY_S + 120
         assert "end_outside_neighbours" in record.contradictions
+
+
+def test_an_end_a_little_too_late_is_kept_and_named() -> None:
+    """What follows in the file may differ at the next reading; the row's day may not."""
+    late_s = END_S + 10 * DAY_S
+    record = records_in_file(
+        ended(END_S),
+        ended(END_S + 60) + f"EnteredCurrentStatus = {late_s}\n",
+        *map(ended, (END_S + 120, END_S + 180)),
+    )[1]
+    assert record.ended_at.timestamp() == late_s
+    assert "end_outside_neighbours" in record.contradictions
 
 
 def test_ends_do_not_creep_back_from_record_to_record() -> None:
