@@ -191,7 +191,7 @@ def test_an_end_out_of_order_becomes_one_that_the_file_vouches_for() -> None:
 
 
 def test_an_end_a_little_too_late_is_kept_and_named() -> None:
-    """What follows in the file may differ at the next reading; the row's day may not."""
+    """What follows in the file may be more at the next reading; the day stays."""
     late_s = END_S + 10 * DAY_S
     record = records_in_file(
         ended(END_S),
