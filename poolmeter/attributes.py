@@ -54,6 +54,7 @@ JOB_UNIVERSE = _A(
     "JobUniverse", "code", "5 vanilla, 7 scheduler, 9 grid, 12 local, ..."
 )
 JOB_STATUS = _A("JobStatus", "code", "3 removed, 4 completed")
+LAST_JOB_STATUS = _A("LastJobStatus", "code", "status before the present one")
 Q_DATE = _A("QDate", "Unix s", "submission; editable by the owner")
 JOB_MATERIALIZE_DIGEST_FILE = _A(
     "JobMaterializeDigestFile", "text", "in jobs that are made long after their QDate"

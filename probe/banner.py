@@ -20,6 +20,9 @@ MARK = b"***"
 #: The kind of an ordinary job record, whose banner names none.
 JOB = "JOB"
 
+#: The kind of a record of one run, as an epoch history holds them.
+EPOCH = "EPOCH"
+
 _KIND = re.compile(r"\A\*\*\*\s+([A-Za-z_]\w*)(?!\w*\s*=)")
 _VALUE = re.compile(r'([A-Za-z_]\w*)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s"]+)')
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from poolmeter.attributes import CLUSTER_ID, PROC_ID
 from poolmeter.errors import NotHistoryError, UsageError
-from probe.banner import JOB, parse_banner
+from probe.banner import EPOCH, parse_banner
 from probe.checkpoint import Position
 from probe.history_file import (
     COMPRESSED_SUFFIXES,
@@ -242,6 +242,8 @@ class HistorySource:
         file.refuse_stranger()
         if not content or not self._is_at_rest(file):
             return
+        if file.path == self.live and history_files(self.live) != [self.live]:
+            return  # rotations beside it: its own first record is not whole yet
         if file.path != self.live or not content.endswith(b"\n"):
             raise not_history(file.path, found="no banner")
         try:
@@ -265,5 +267,5 @@ class HistorySource:
 def _refuse_other_kind(file: HistoryFile, first: RawRecord) -> None:
     """Refuse a file whose first record is of an epoch history."""
     kind = parse_banner(first.banner.decode("utf-8", "replace")).kind
-    if kind != JOB:
+    if kind == EPOCH:
         raise not_history(file.path, found=f"a history of {kind} records")

@@ -19,7 +19,7 @@ from probe.normalise.resources import (
     slot_time_is_off,
     slot_weight_milli,
 )
-from probe.normalise.times import Times
+from probe.normalise.times import DURATION_LIMIT_S, Times
 
 #: A start, a run's end and their bookkeeping are whole seconds apart.
 RUN_SLACK_S = 2
@@ -27,6 +27,9 @@ RUN_SLACK_S = 2
 LAST_RUN_SLACK_S = 300
 #: How far QDate may lie from the time in GlobalJobId.
 QUEUED_SLACK_S = SECONDS_PER_DAY
+
+#: HTCondor's JobStatus.
+_REMOVED, _COMPLETED = 3, 4
 
 _EPOCH_TIME = re.compile(r"#(\d{9,10})(?=#|\Z)")
 
@@ -52,6 +55,10 @@ def _of_dates(ad: JobAd, times: Times) -> Iterator[str]:
         yield "end_outside_neighbours"
     if _is_completion_odd(ad, times):
         yield "completion_date_outside_last_run"
+    if _is_removal_completed(ad, times):
+        yield "completion_date_of_removed_job"
+    if times.wall_s and not times.last_started_s:
+        yield "last_start_missing"
     if (times.last_started_s or 0) > times.ended_s:
         yield "start_after_end"
     if (times.started_s or 0) > (times.last_started_s or times.ended_s):
@@ -97,10 +104,19 @@ def _is_completion_odd(ad: JobAd, times: Times) -> bool:
     The schedd may enter the last status a second before the CompletionDate, which is
     then not the end and still no contradiction (seen on 23.9.6).
     """
-    if ad.integer(names.JOB_STATUS) != 4:  # noqa: PLR2004 - HTCondor's code
+    if ad.integer(names.JOB_STATUS) != _COMPLETED:
         return False
     completed_s = times.completed_s
     return completed_s is None or abs(completed_s - times.ended_s) > LAST_RUN_SLACK_S
+
+
+def _is_removal_completed(ad: JobAd, times: Times) -> bool:
+    """Whether a removed job that never completed has its end from a CompletionDate."""
+    return (
+        ad.integer(names.JOB_STATUS) == _REMOVED
+        and ad.integer(names.LAST_JOB_STATUS) != _COMPLETED
+        and times.ended_s == times.completed_s != times.entered_s
+    )
 
 
 def _is_last_run_adrift(ad: JobAd, times: Times) -> bool:
@@ -108,7 +124,7 @@ def _is_last_run_adrift(ad: JobAd, times: Times) -> bool:
 
     A reconnected shadow counts its own life only, so that such a job proves nothing.
     """
-    is_completed = ad.integer(names.JOB_STATUS) == 4  # noqa: PLR2004 - HTCondor's code
+    is_completed = ad.integer(names.JOB_STATUS) == _COMPLETED
     if not is_completed or times.reconnects or not times.last_started_s:
         return False
     last_run_wall_s = times.wall_s if times.runs <= 1 else times.last_run_wall_s
@@ -119,9 +135,9 @@ def _is_last_run_adrift(ad: JobAd, times: Times) -> bool:
 
 
 def _of_wall_time(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
+    if not _has_readable_wall_time(ad) and times.has_started:
+        yield "wall_time_unreadable"
     if times.wall_s is None:
-        if ad.has(names.REMOTE_WALL_CLOCK_TIME) or times.has_started:
-            yield "wall_time_unreadable"
         return
     slack_s = RUN_SLACK_S * max(times.runs, 1)
     if times.started_s and times.wall_s > times.ended_s - times.started_s + slack_s:
@@ -132,6 +148,10 @@ def _of_wall_time(ad: JobAd, times: Times, resources: Resources) -> Iterator[str
         yield "wall_time_below_committed_time"
     if _exceeds_cpus(times, resources, slack_s):
         yield "wall_time_below_cpu_time"
+
+
+def _has_readable_wall_time(ad: JobAd) -> bool:
+    return ad.integer(names.REMOTE_WALL_CLOCK_TIME, high=DURATION_LIMIT_S) is not None
 
 
 def _exceeds_cpus(times: Times, resources: Resources, slack_s: int) -> bool:
@@ -165,6 +185,8 @@ def _of_slot(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
         yield "cpus_above_slot"
     if _is_below_literal_request(ad, resources):
         yield "memory_below_request"
+    if (resources.gpus or 0) < (ad.integer(names.REQUEST_GPUS) or 0):
+        yield "gpus_below_request"
 
 
 def _is_below_literal_request(ad: JobAd, resources: Resources) -> bool:

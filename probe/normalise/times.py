@@ -147,6 +147,8 @@ def times_of(ad: JobAd, around: Surroundings) -> Times:
         last_started_s or 0,
     )
     wall_s = _duration(ad, names.REMOTE_WALL_CLOCK_TIME)
+    if wall_s is None:
+        wall_s = last_run_wall_s  # a lower bound; the contradictions name it
     return Times(
         queued_s=queued_s,
         started_s=started_s,

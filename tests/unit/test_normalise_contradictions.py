@@ -58,6 +58,9 @@ EDITS: list[tuple[str, str, dict[str, Value]]] = [
     ("completed", "cpus_below_slot", {"CpusProvisioned": 0}),
     ("completed", "cpus_above_slot", {"CpusProvisioned": 5}),
     ("completed", "memory_below_request", {"MemoryProvisioned": 1}),
+    ("completed", "gpus_below_request", {"RequestGPUs": 1, "GPUsProvisioned": 0}),
+    ("completed", "last_start_missing", {"JobCurrentStartDate": None}),
+    ("removed", "completion_date_of_removed_job", {"CompletionDate": END_S - 60}),
     (
         "completed",
         "queued_at_differs_from_global_job_id",
@@ -87,6 +90,19 @@ def test_an_edit_has_a_name_and_the_job_its_price(
     expected = ("contradicted", True, "2025-11")
     month = record.ended_at.strftime("%Y-%m")
     assert expected == (record.time_trust, record.billable, month)
+
+
+@pytest.mark.parametrize("value", [None, '"x"', -5])
+def test_a_job_without_a_readable_wall_time_is_held_to_its_last_run(
+    value: Value,
+) -> None:
+    honest = record_of(completed())
+    assert record_of(completed(RemoteWallClockTime=value)).wall_s == honest.wall_s
+
+
+def test_a_completed_job_that_was_removed_from_the_queue_has_its_completion() -> None:
+    ad = removed(CompletionDate=END_S - 60, LastJobStatus=4)
+    assert "completion_date_of_removed_job" not in record_of(ad).contradictions
 
 
 def test_an_honest_ad_is_consistent() -> None:
