@@ -30,7 +30,7 @@ def test_a_damaged_first_banner_sets_one_record_apart(tmp_path: Path) -> None:
     """It names another kind, and is counted by that name."""
     ledger, live = tmp_path / "ledger", tmp_path / "history"
     first, second = job(1), job(2)
-    live.write_text(first.replace("*** Offset", "*** Ofset ClusterId 7") + second)
+    live.write_text(first.replace("*** Offset", "*** Other ClusterId 7") + second)
     report = run(ledger, live)
     assert clusters(ledger) == [2]
     assert report.skipped.total() + report.set_aside.total() == 1
