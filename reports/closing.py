@@ -10,7 +10,6 @@ from poolmeter.errors import LedgerBusyError, LedgerError, UsageError
 from poolmeter.ledger.layout import day_files, state_folder
 from poolmeter.ledger.scan import job_files
 from poolmeter.locks import locked
-from reports.batch_stream import connection
 from reports.closed_month import (
     ClosedMonth,
     Input,
@@ -18,6 +17,7 @@ from reports.closed_month import (
     read_closed,
     write_closed,
 )
+from reports.duckdb_connection import connection
 from reports.engine import ChargeSum
 from reports.line import Line
 from reports.lines import vo_of

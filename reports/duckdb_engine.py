@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from poolmeter.errors import LedgerError
 from reports import exact_functions
-from reports.batch_stream import connection
+from reports.duckdb_connection import connection
 from reports.engine import Row, ShapeRow
 from reports.parquet_names import literal
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from poolmeter.errors import PriceBookError
 from poolmeter.ledger.scan import job_files
-from reports.batch_stream import connection
 from reports.closed_month import ClosedMonth, read_closed
+from reports.duckdb_connection import connection
 from reports.month_sums import charge_sums, lines_of
 from reports.months import Month
 from reports.parquet_names import literal

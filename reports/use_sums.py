@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from poolmeter.errors import LedgerError
 from poolmeter.record import NETWORK_COLUMNS
-from reports.batch_stream import connection
+from reports.duckdb_connection import connection
 from reports.line import UNKNOWN
 from reports.packing import Fit, Packer, Shape
 from reports.parquet_names import literal

@@ -1,6 +1,6 @@
 """The engine keeps to itself."""
 
-from reports.batch_stream import connection
+from reports.duckdb_connection import connection
 
 
 def test_no_progress_bar_is_drawn_into_our_output() -> None:
