@@ -1,0 +1,1 @@
+"""Netfilter rules that count a job's packets: one interface, two back ends."""
