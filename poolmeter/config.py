@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from poolmeter.errors import ConfigError
+from poolmeter.node_config import NodeConfig, SiteClassConfig
 
 ENVIRONMENT_VARIABLE = "POOLMETER_CONFIG"
 DEFAULT_PATH = Path("/etc/poolmeter/poolmeter.toml")
@@ -136,6 +137,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vo: VoConfig = VoConfig()
     report: ReportConfig = ReportConfig()
     mail: MailConfig = MailConfig()
+    node: NodeConfig = NodeConfig()
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -212,6 +214,8 @@ def known_keys() -> tuple[str, ...]:
         VoRule,
         MailConfig,
         Recipient,
+        NodeConfig,
+        SiteClassConfig,
     )
     names = [*Config.__struct_fields__]
     for section in sections:

@@ -1,0 +1,108 @@
+"""Processes as the kernel shows them: identity, namespace, and who is at a socket."""
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from collectors.errors import NodeError
+from collectors.journal.entries import Process
+
+PROC = Path("/proc")
+BOOT_ID = PROC / "sys/kernel/random/boot_id"
+
+_UCRED = struct.Struct("3i")
+
+
+class ProcessGoneError(NodeError):
+    """A process has ended, or its number belongs to another one now."""
+
+
+def boot_id() -> str:
+    """Return the kernel's identity of this boot (random(4))."""
+    return BOOT_ID.read_text("ascii").strip()
+
+
+def identify(pid: int) -> Process:
+    """Return who *pid* is: its start (proc_pid_stat(5), field 22) and real user id.
+
+    Raises:
+        ProcessGoneError: There is no such process.
+    """
+    try:
+        stat = (PROC / str(pid) / "stat").read_bytes()
+        status = (PROC / str(pid) / "status").read_text("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise ProcessGoneError(f"process {pid} is gone") from error
+    # The name, in brackets, may hold blanks and brackets itself.
+    start_ticks = int(stat.rpartition(b")")[2].split()[19])
+    return Process(pid, start_ticks, _real_uid(status))
+
+
+def _real_uid(status: str) -> int:
+    for line in status.splitlines():
+        if line.startswith("Uid:"):
+            return int(line.split()[1])
+    raise ProcessGoneError("a process without a user id")
+
+
+def open_process(process: Process) -> int:
+    """Return a pidfd of exactly that process.
+
+    Raises:
+        ProcessGoneError: It is gone, and its number may be another's.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError as error:
+        raise ProcessGoneError(f"process {process.pid} is gone") from error
+    try:
+        # With the pidfd open the number cannot pass to another process unseen.
+        if identify(process.pid).start_ticks != process.start_ticks:
+            raise ProcessGoneError(f"process {process.pid} is another one now")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def is_alive(process: Process) -> bool:
+    """Return whether exactly that process still runs (a zombie does not)."""
+    try:
+        stat = (PROC / str(process.pid) / "stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    fields = stat.rpartition(b")")[2].split()
+    return int(fields[19]) == process.start_ticks and fields[0] not in (b"Z", b"X")
+
+
+def net_namespace(pid: int) -> int | None:
+    """Return the inode of the net namespace of *pid*; ``None`` if it is gone."""
+    try:
+        return os.stat(PROC / str(pid) / "ns/net").st_ino
+    except OSError:
+        return None
+
+
+def processes_in(namespace_inode: int) -> Iterator[Process]:
+    """Yield the processes that are in that net namespace now."""
+    for name in os.listdir(PROC):
+        if name.isdecimal() and net_namespace(int(name)) == namespace_inode:
+            with contextlib.suppress(ProcessGoneError):
+                yield identify(int(name))
+
+
+def peer_of(connection: socket.socket) -> Process:
+    """Return who connected (``SO_PEERCRED``, unix(7)); it must still be there.
+
+    The user id is the one that the kernel noted at ``connect``.
+
+    Raises:
+        ProcessGoneError: It has ended already.
+    """
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid, uid, _ = _UCRED.unpack(packed)
+    process = identify(pid)
+    return Process(process.pid, process.start_ticks, uid)
