@@ -39,4 +39,13 @@ class JobLink:
         >>> JobLink("0123456789", 0, pair).device
         'veth0123456789'
         """
-        return f"veth{self.attach_id}"
+        return device_of(self.attach_id)
+
+
+def device_of(attach_id: str) -> str:
+    """Return the name of the node's end of an attach's link.
+
+    >>> device_of("0123456789")
+    'veth0123456789'
+    """
+    return f"veth{attach_id}"
