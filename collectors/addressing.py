@@ -65,7 +65,8 @@ def refuse_overlap(block: Network, taken: Iterable[Network], what: str) -> None:
 
     A default route is no use.  *what* says what *taken* is, for the message.
 
-    >>> refuse_overlap(IPv4Network("100.64.0.0/19"), [IPv4Network("10.0.0.0/8")], "route")
+    >>> campus = [IPv4Network("10.0.0.0/8")]
+    >>> refuse_overlap(IPv4Network("100.64.0.0/19"), campus, "campus block")
 
     Raises:
         LinkError: The block overlaps one of *taken*.

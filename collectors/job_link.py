@@ -16,9 +16,9 @@ class AddressPair:
 class JobLink:
     """One attach of one job's run; everything that rules and links need to know.
 
-    ``attach_id`` is ten lower-case hexadecimal digits, unique per attach, so that a late
-    tear-down of an old attach never touches a new one.  Names of devices, chains and
-    counters derive from it alone.
+    ``attach_id`` is ten lower-case hexadecimal digits, unique per attach, so that a
+    late tear-down of an old attach never touches a new one.  Names of devices, chains
+    and counters derive from it alone.
     """
 
     attach_id: str

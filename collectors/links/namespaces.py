@@ -131,7 +131,7 @@ def in_namespace(path: Path, work: Callable[[], Result]) -> Result:
 
 
 def in_thread(work: Callable[[], Result]) -> Result:
-    """Return what *work* returns in a thread of its own; its exception is raised here."""
+    """Return what *work* returns in a thread of its own; raise what it raises."""
     results: list[Result] = []
     errors: list[BaseException] = []
 

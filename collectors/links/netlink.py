@@ -7,14 +7,12 @@ none is kept: each use opens its own, which takes a millisecond.
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 from collectors.errors import LinkError
-
-Found = TypeVar("Found")
 
 ATTEMPTS = 20
 FIRST_PAUSE_S = 0.001
@@ -34,7 +32,7 @@ def route_netlink(what: str) -> Iterator[IPRoute]:
         raise LinkError(what, found=reason_of(error)) from error
 
 
-def listed(dump: Callable[[], Iterator[Found]]) -> list[Found]:
+def listed(dump: Callable[[], Any]) -> list[Any]:
     """Return what *dump* lists; made again when the kernel marks it as interrupted.
 
     Raises:
@@ -58,7 +56,7 @@ def reason_of(error: OSError | NetlinkError) -> str:
 def link_index(netlink: IPRoute, device: str) -> int | None:
     """Return the index of *device*, or ``None`` where there is no such device."""
     try:
-        found = netlink.link("get", ifname=device)
+        found = [*netlink.link("get", ifname=device)]
     except NetlinkError:
         return None
     return int(found[0]["index"]) if found else None

@@ -8,7 +8,6 @@ from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from collectors.errors import LinkError
 from collectors.job_link import JobLink

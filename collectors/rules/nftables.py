@@ -23,7 +23,7 @@ from collectors.rules.nftables_names import (
     TO_JOB,
     total_counter,
 )
-from collectors.traffic import Count, Direction, JobCounts
+from collectors.traffic import TRAFFIC_CLASSES, Count, Direction, JobCounts
 
 HOOK_NUMBERS = {"prerouting": 0, "forward": 2, "postrouting": 4}  # NF_INET_*
 
@@ -162,11 +162,11 @@ def _removals(rules: NodeRules, attach_ids: Sequence[str]) -> Iterator[Command]:
 
 
 def _totals(counts: Mapping[str, JobCounts]) -> Iterator[Command]:
-    """Yield commands for the totals; where they were lost they begin at all *counts*."""
+    """Yield commands for the totals; lost ones begin at the sum of *counts*."""
     for direction in Direction:
         total = Count()
         for of_job, traffic_class in itertools.product(
-            counts.values(), job.TRAFFIC_CLASSES
+            counts.values(), TRAFFIC_CLASSES
         ):
             if traffic_class.direction is direction:
                 total += of_job.get(traffic_class.attribute, Count())

@@ -71,7 +71,7 @@ def chain_commands(rules: NodeRules, link: JobLink) -> Iterator[Command]:
 
 
 def element_commands(verb: str, attach_id: str, device: str) -> Iterator[Command]:
-    """Yield commands that ``add`` the job's device to, or ``delete`` it from, the maps."""
+    """Yield commands that ``add`` or ``delete`` the job's device in the maps."""
     chains = {FROM_JOB: sent_chain(attach_id), TO_JOB: received_chain(attach_id)}
     for name, chain in chains.items():
         element = [device, nft.goto(chain)]

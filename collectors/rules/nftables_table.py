@@ -8,7 +8,7 @@ directions of a connection see the address that the job sees.
 
 import dataclasses
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from collectors.rules import nftables_expressions as nft
@@ -98,8 +98,8 @@ def interval_sets(rules: NodeRules) -> dict[str, Networks]:
 def of_version(version: int, networks: Iterable[IPv4Network | IPv6Network]) -> Networks:
     """Return the *networks* of one IP version, none of them within another.
 
-    >>> networks = ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("10.1.0.0/16")
-    >>> of_version(4, networks)
+    >>> campus = IPv4Network("10.0.0.0/8"), IPv4Network("10.1.0.0/16")
+    >>> of_version(4, campus)
     [IPv4Network('10.0.0.0/8')]
     """
     chosen = [network for network in networks if network.version == version]
@@ -122,7 +122,9 @@ def set_commands(rules: NodeRules) -> Iterator[Command]:
         yield from _filled(shape, nft.prefixes(networks))
 
 
-def _filled(shape: dict[str, object], elements: Sequence[object]) -> Iterator[Command]:
+def _filled(
+    shape: Mapping[str, object], elements: Sequence[object]
+) -> Iterator[Command]:
     place = {**PLACE, "name": shape["name"]}
     yield {"add": {"set": {**PLACE, **shape}}}
     yield {"flush": {"set": place}}
