@@ -49,6 +49,8 @@ lint: .venv/.dev
 .venv/.demo: .venv/.made pyproject.toml constraints.txt
 	$(INSTALL) '.[probe,reports]'
 	touch $@
+# python-iptables is compiled: where that fails, the tests that need it skip.
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
 	$(INSTALL) '.[dev]'
+	-$(BIN)/pip install --quiet --constraint constraints.txt python-iptables
 	touch $@

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -53,10 +54,12 @@ def why_no_iptables() -> str | None:
 
     The nft variant is no substitute: python-iptables sees legacy tables only.
     """
-    reason = why_no_root()
-    if reason:
-        return reason
-    return _failure(("unshare", "--net", "iptables-legacy", "-L"))
+    library = (sys.executable, "-I", "-c", "import iptc")
+    return (
+        why_no_root()
+        or _failure(("unshare", "--net", "iptables-legacy", "-L"))
+        or _failure(library)
+    )
 
 
 def _failure(command: Sequence[str]) -> str | None:

@@ -1,0 +1,62 @@
+"""What the daemon and its process of one family say to each other, in lines of JSON."""
+
+import msgspec
+
+from collectors.rules.xtables_rule import CounterRow, FamilyPlan, PlacedRule
+
+
+class Install(msgspec.Struct, tag=True, frozen=True):
+    """Make all rules of the family stand."""
+
+    plan: FamilyPlan
+    jobs: list[PlacedRule]
+
+
+class Add(msgspec.Struct, tag=True, frozen=True):
+    """Add the rules of a job."""
+
+    jobs: list[PlacedRule]
+
+
+class Delete(msgspec.Struct, tag=True, frozen=True):
+    """Remove the rules of these devices."""
+
+    devices: list[str]
+
+
+class Read(msgspec.Struct, tag=True, frozen=True):
+    """Read all counters."""
+
+
+class Check(msgspec.Struct, tag=True, frozen=True):
+    """Look whether the rules stand; ``last_targets`` are those of a device by root."""
+
+    plan: FamilyPlan
+    devices: list[str]
+    last_targets: dict[str, str]
+
+
+class Remove(msgspec.Struct, tag=True, frozen=True):
+    """Remove all that is ours."""
+
+
+Request = Install | Add | Delete | Read | Check | Remove
+
+
+class Done(msgspec.Struct, tag=True, frozen=True):
+    """It was done; ``missing`` answers a check, ``rows`` a reading."""
+
+    rows: list[CounterRow] = []
+    missing: str | None = None
+
+
+class Refused(msgspec.Struct, tag=True, frozen=True):
+    """It was not done, for the reason of a ``RulesError``."""
+
+    where: str
+    expected: str | None = None
+    found: str | None = None
+    mend: str | None = None
+
+
+Reply = Done | Refused
