@@ -61,15 +61,15 @@ class SlotFolder:
         """How many slots are free."""
         return self._count - len(self._taken)
 
-    def take(self, number: int, slot: Slot) -> None:
-        """Write *slot* under a number that is free.
+    def take(self, slot: Slot) -> None:
+        """Write *slot*, whose number is free.
 
         Raises:
             LinkError: It is taken, or the folder is full.
         """
         self._write(slot, os.link)
-        self._taken[number] = slot
-        self._next = number + 1
+        self._taken[slot.number] = slot
+        self._next = slot.number + 1
 
     def next_free(self) -> int:
         """Return the number to take next.

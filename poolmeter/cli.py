@@ -37,6 +37,9 @@ GROUPS: dict[str, Group] = {
         "probe,reports",
         "Bundled real history to a ledger and a priced statement.",
     ),
+    "node": Group(
+        "collectors.cli:node", "node", "Count each job's traffic (worker node)."
+    ),
     "probe": Group(
         "probe.cli:probe", "probe", "Read job history into the ledger (access point)."
     ),

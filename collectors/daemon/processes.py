@@ -58,14 +58,12 @@ def open_process(process: Process) -> int:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError as error:
         raise ProcessGoneError(f"process {process.pid} is gone") from error
-    try:
-        # With the pidfd open the number cannot pass to another process unseen.
-        if identify(process.pid).start_ticks != process.start_ticks:
-            raise ProcessGoneError(f"process {process.pid} is another one now")
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+    # With the pidfd open the number cannot pass to another process unseen.
+    with contextlib.suppress(ProcessGoneError):
+        if identify(process.pid).start_ticks == process.start_ticks:
+            return descriptor
+    os.close(descriptor)
+    raise ProcessGoneError(f"process {process.pid} is gone")
 
 
 def is_alive(process: Process) -> bool:
@@ -81,14 +79,15 @@ def is_alive(process: Process) -> bool:
 def net_namespace(pid: int) -> int | None:
     """Return the inode of the net namespace of *pid*; ``None`` if it is gone."""
     try:
-        return os.stat(PROC / str(pid) / "ns/net").st_ino
+        return (PROC / str(pid) / "ns/net").stat().st_ino
     except OSError:
         return None
 
 
 def processes_in(namespace_inode: int) -> Iterator[Process]:
     """Yield the processes that are in that net namespace now."""
-    for name in os.listdir(PROC):
+    for entry in PROC.iterdir():
+        name = entry.name
         if name.isdecimal() and net_namespace(int(name)) == namespace_inode:
             with contextlib.suppress(ProcessGoneError):
                 yield identify(int(name))

@@ -7,9 +7,9 @@ that the start is durable in the journal.  ``job.sock`` takes ``flush`` and ``ta
 inside a job's namespace.
 """
 
-from collectors.journal.entries import Job, JournalCounts, LeftOver
-
 import msgspec
+
+from collectors.journal.entries import Job, JournalCounts, LeftOver
 
 #: A longer line ends the conversation.
 LINE_LIMIT_BYTES = 16384
@@ -148,7 +148,8 @@ def decode_root_request(line: bytes) -> RootRequest:
     Raises:
         msgspec.MsgspecError: It is none.
     """
-    return _root_decoder.decode(line)
+    message: RootRequest = _root_decoder.decode(line)
+    return message
 
 
 def decode_job_request(line: bytes) -> JobRequest:
@@ -157,7 +158,8 @@ def decode_job_request(line: bytes) -> JobRequest:
     Raises:
         msgspec.MsgspecError: It is none.
     """
-    return _job_decoder.decode(line)
+    message: JobRequest = _job_decoder.decode(line)
+    return message
 
 
 def decode_reply(line: bytes) -> AnyReply:
@@ -166,4 +168,5 @@ def decode_reply(line: bytes) -> AnyReply:
     Raises:
         msgspec.MsgspecError: It is none.
     """
-    return _reply_decoder.decode(line)
+    message: AnyReply = _reply_decoder.decode(line)
+    return message

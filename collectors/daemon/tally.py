@@ -43,13 +43,25 @@ class Tally:
     def __init__(self) -> None:
         self._runs: dict[str, RunTally] = {}
 
-    def begin(self, attach_id: str, counts: JobCounts | None = None) -> None:
-        """Follow a run, from *counts* on where it is adopted.
+    def begin(self, attach_id: str) -> None:
+        """Follow a run from 0 on."""
+        self._runs.setdefault(attach_id, RunTally())
 
-        Its counters start at *counts* when they have to be made again; where they still
-        exist, the next reading shows at least as much.
+    def adopt(self, attach_id: str, counts: JobCounts, kernel: JobCounts) -> bool:
+        """Follow a run journaled with *counts*, whose counters are at *kernel* now.
+
+        Returns whether a counter is below what was journaled: it was lost while no
+        daemon looked, and the sum goes on from the journal's.
         """
-        self._runs.setdefault(attach_id, RunTally(dict(counts or {})))
+        run = self._runs[attach_id] = RunTally(dict(kernel))
+        for name, count in counts.items():
+            shown = kernel.get(name, _ZERO)
+            if shown.packets < count.packets or shown.ip_bytes < count.ip_bytes:
+                run.before[name] = Count(
+                    max(count.ip_bytes - shown.ip_bytes, 0),
+                    max(count.packets - shown.packets, 0),
+                )
+        return bool(run.before)
 
     def forget(self, attach_id: str) -> None:
         """Follow a run no more."""

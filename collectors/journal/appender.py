@@ -84,7 +84,7 @@ class Appender:
         return day != _day(at) or self._durable_bytes >= ROTATE_BYTES
 
     def _rotate(self, at: dt.datetime) -> None:
-        """Begin a file with what is open; an empty one, of a crash, is used up first."""
+        """Begin a file with what is open; an empty one, of a crash, is used first."""
         if self._path is None or self._durable_bytes:
             path = next_file(self.folder, _day(at))
             self._open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -118,7 +118,7 @@ class Appender:
         return JournalError(
             f"cannot write the journal {self.folder}",
             found=error.strerror or str(error),
-            mend="free space there: rules and counters are kept until it can be written",
+            mend="free space there: rules and counters are kept until it is written",
         )
 
 

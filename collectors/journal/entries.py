@@ -13,7 +13,7 @@ import msgspec
 
 from collectors.traffic import Count, JobCounts
 
-#: Version of these lines; a reader refuses a newer one.
+#: Version of these lines, in the first one of each file; a reader refuses a newer one.
 SCHEMA_VERSION = 1
 
 #: Counts as they stand in a line; what is 0 is left out.
@@ -56,7 +56,6 @@ class Entry(
     """What every line has; ``at`` is aware UTC."""
 
     at: dt.datetime
-    schema: int = msgspec.field(default=SCHEMA_VERSION, name="v")
 
 
 class Start(Entry, frozen=True, kw_only=True, tag="start"):
@@ -121,8 +120,9 @@ class End(Entry, frozen=True, kw_only=True, tag="end"):
 
 
 class Carried(Entry, frozen=True, kw_only=True, tag="carried"):
-    """First line of a new file: what was open when it was begun."""
+    """First line of a new file: its version, and what was open when it was begun."""
 
+    version: int
     starts: tuple[Start, ...]
     counts: dict[str, JournalCounts]
     partial: tuple[str, ...] = ()
@@ -147,7 +147,8 @@ def decode_entry(line: bytes) -> AnyEntry:
     Raises:
         msgspec.MsgspecError: It is no entry of this version.
     """
-    return _decoder.decode(line)
+    entry: AnyEntry = _decoder.decode(line)
+    return entry
 
 
 def journal_counts(counts: JobCounts) -> JournalCounts:

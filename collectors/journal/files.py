@@ -22,14 +22,18 @@ FILE_MODE = 0o600
 _NAME = re.compile(r"(\d{8})-\d{8}\.jsonl")
 
 
+#: The kind of an entry stands within this.
+LINE_HEAD_BYTES = 32
+
+
 class _Version(msgspec.Struct):
-    v: int = SCHEMA_VERSION
+    version: int = SCHEMA_VERSION
 
 
 def journal_files(folder: Path) -> list[Path]:
     """Return the files of the journal, oldest first: by number, never by date."""
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -63,16 +67,18 @@ def read_entries(path: Path) -> Iterator[AnyEntry | JournalError]:
 
 
 def _entry(where: str, line: bytes) -> AnyEntry | JournalError:
+    _refuse_newer(where, line)
     try:
         return decode_entry(line)
     except msgspec.MsgspecError as error:
-        _refuse_newer(where, line)
         return JournalError(where, expected="a journal entry", found=str(error))
 
 
 def _refuse_newer(where: str, line: bytes) -> None:
+    if b'"carried"' not in line[:LINE_HEAD_BYTES]:
+        return
     try:
-        version = msgspec.json.decode(line, type=_Version).v
+        version = msgspec.json.decode(line, type=_Version).version
     except msgspec.MsgspecError:
         return
     if version > SCHEMA_VERSION:

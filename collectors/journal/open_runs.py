@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from collectors.journal.entries import (
+    SCHEMA_VERSION,
     AnyEntry,
     Carried,
     End,
@@ -71,6 +72,7 @@ class OpenRuns:
         """Return the first line of a new file."""
         return Carried(
             at=at,
+            version=SCHEMA_VERSION,
             starts=tuple(run.start for run in self.runs.values()),
             counts={name: run.counts for name, run in self.runs.items() if run.counts},
             partial=tuple(name for name, run in self.runs.items() if run.partial),

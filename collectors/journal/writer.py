@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
 from collectors.errors import JournalError
@@ -36,6 +36,7 @@ class JournalWriter:
         self._waiting: deque[tuple[Sequence[AnyEntry], Future[None]]] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._released: set[str] = set()
         self.trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -50,6 +51,16 @@ class JournalWriter:
             self._waiting.append((entries, done))
             self._changed.notify()
         return done
+
+    def submit_if_written(self, entry: AnyEntry) -> None:
+        """Take *entry* unless the journal is in trouble: it is no loss of a count."""
+        if self.trouble is None:
+            self.submit([entry])
+
+    def released(self, attach_ids: Iterable[str]) -> None:
+        """Forget that these runs ended: nothing of them is left on the node."""
+        with self._changed:
+            self._released.update(attach_ids)
 
     def close(self, *, timeout_s: float) -> None:
         """Write what waits, once more if it failed, and end the thread."""
@@ -70,6 +81,8 @@ class JournalWriter:
                 while not self._waiting and not self._closing:
                     self._changed.wait()
                 batch = list(self._waiting)
+                self._appender.state.released(self._released)
+                self._released.clear()
             written = self._write(batch)
             with self._changed:
                 if self._closing and (not written or not self._waiting):
