@@ -103,6 +103,18 @@ class FamilyRules:
         ]
         return rows
 
+    def read_chains(
+        self, tables: Sequence[str], names: Sequence[str]
+    ) -> dict[str, list[tuple[str | None, Count]]]:
+        """Return comment and count of each rule of those *names* that are chains."""
+        found: dict[str, list[tuple[str | None, Count]]] = {}
+        with xtables_lock(LOCK_TIMEOUT_S):
+            opened = [LegacyTable(self.family, name) for name in tables]
+        for table in opened:
+            for name in filter(table.has_chain, names):
+                found.setdefault(name, []).extend(table.commented(name))
+        return found
+
     def missing(
         self,
         plan: FamilyPlan,

@@ -3,6 +3,7 @@
 import msgspec
 
 from collectors.rules.xtables_rule import CounterRow, FamilyPlan, PlacedRule
+from collectors.traffic import Count
 
 
 class Install(msgspec.Struct, tag=True, frozen=True):
@@ -28,6 +29,13 @@ class Read(msgspec.Struct, tag=True, frozen=True):
     """Read all counters."""
 
 
+class ReadChains(msgspec.Struct, tag=True, frozen=True):
+    """Read comments and counters of these chains in any of these tables."""
+
+    tables: list[str]
+    names: list[str]
+
+
 class Check(msgspec.Struct, tag=True, frozen=True):
     """Look whether the rules stand; ``last_targets`` are those of a device by root."""
 
@@ -40,13 +48,14 @@ class Remove(msgspec.Struct, tag=True, frozen=True):
     """Remove all that is ours."""
 
 
-Request = Install | Add | Delete | Read | Check | Remove
+Request = Install | Add | Delete | Read | ReadChains | Check | Remove
 
 
 class Done(msgspec.Struct, tag=True, frozen=True):
-    """It was done; ``missing`` answers a check, ``rows`` a reading."""
+    """It was done; ``missing`` answers a check, the others a reading."""
 
     rows: list[CounterRow] = []
+    chains: dict[str, list[tuple[str | None, Count]]] = {}
     missing: str | None = None
 
 

@@ -50,6 +50,8 @@ def _do(rules: FamilyRules, request: messages.Request) -> messages.Done:
             rules.delete(devices)
         case messages.Read():
             return messages.Done(rows=rules.read())
+        case messages.ReadChains(tables, names):
+            return messages.Done(chains=rules.read_chains(tables, names))
         case messages.Check(plan, devices, last_targets):
             missing = rules.missing(plan, devices, last_targets)
             return messages.Done(missing=missing)

@@ -94,6 +94,21 @@ class LegacyTable:
             )
             raw, position = self._table.next_rule(raw), position + 1
 
+    def commented(self, chain: str) -> Iterator[tuple[str | None, Count]]:
+        """Yield comment and count of each rule of *chain*.
+
+        Raises:
+            RulesError: A rule uses what python-iptables does not find here.
+        """
+        try:
+            rules = self._iptc.Chain(self._table, chain).rules
+        except (self._iptc.IPTCError, self._iptc.XTablesError) as error:
+            raise self._refused(f"{_text(error)} in chain {chain}") from error
+        for rule in rules:
+            comments = [m.comment for m in rule.matches if m.name == "comment"]
+            packets, ip_bytes = rule.get_counters()
+            yield (comments[0] if comments else None), Count(ip_bytes, packets)
+
     def create_chain(self, chain: str) -> None:
         """Make an empty chain; one that is there stays as it is."""
         if not self.has_chain(chain):

@@ -1,0 +1,116 @@
+"""Reading job chains where they are: legacy tables, nft-compat tables, or both.
+
+A chain that ``iptables-nft`` made is invisible to python-iptables, and ``nft`` does not
+show its comments; ``iptables-save -c`` of that variant shows both.  Only IPv4: the
+contract gives a job one IPv4 address.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from collectors.contract_2011.comments import counts_of
+from collectors.contract_2011.saved_rules import SavedRules, parse_saved
+from collectors.errors import RulesError
+from collectors.rules.iptables_client import FamilyProcess
+from collectors.rules.iptables_messages import ReadChains
+from collectors.rules.xtables_rule import Family
+from collectors.traffic import Count
+
+#: The tables of legacy IPv4 that exist in this net namespace, one a line.
+LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+SAVE_LIMIT_S = 30
+#: The words behind a version that tell the variant (``iptables(8)``).
+NFT_VARIANT = "(nf_tables)"
+SAVE_COMMANDS = ("iptables-save", "iptables-nft-save")
+
+
+class ChainReader:
+    """Reads chains of job ids; *path* is the PATH of the scripts that make them."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = path or os.environ.get("PATH", os.defpath)
+        self._legacy = FamilyProcess(Family.IPV4)
+
+    def read(self, chains: Collection[str]) -> dict[str, dict[str, Count]]:
+        """Return the counts by attribute of each of *chains* that is anywhere.
+
+        A chain in several tables or variants is summed.
+
+        Raises:
+            RulesError: Tables are there and cannot be read.
+        """
+        rules: dict[str, list[tuple[str | None, Count]]] = {}
+        for found in (self._legacy_rules(chains), self._saved_rules(chains)):
+            for chain, of_chain in found.items():
+                rules.setdefault(chain, []).extend(of_chain)
+        return {chain: counts_of(of_chain) for chain, of_chain in rules.items()}
+
+    def close(self) -> None:
+        """End what was started."""
+        self._legacy.close()
+
+    def _legacy_rules(
+        self, chains: Collection[str]
+    ) -> Mapping[str, Iterable[tuple[str | None, Count]]]:
+        tables = legacy_tables()
+        if not tables or not chains:
+            return {}
+        return self._legacy.ask(ReadChains(tables, [*chains])).chains
+
+    def _saved_rules(
+        self, chains: Collection[str]
+    ) -> Mapping[str, Iterable[tuple[str | None, Count]]]:
+        command = nft_save_command(self._path)
+        if command is None or not chains:
+            return {}
+        saved = save(command, self._path)
+        present = {chain for _, chain in saved.chains}
+        return {
+            chain: [(r.comment, r.count) for r in saved.rules if r.chain == chain]
+            for chain in chains
+            if chain in present
+        }
+
+
+def legacy_tables() -> list[str]:
+    """Return the legacy tables that exist here; to open another would make it."""
+    try:
+        return LEGACY_TABLES.read_text("ascii").split()
+    except FileNotFoundError:
+        return []
+
+
+def nft_save_command(path: str) -> str | None:
+    """Return the nft variant's save command on *path*, or ``None`` without one."""
+    for name in SAVE_COMMANDS:
+        command = shutil.which(name, path=path)
+        if command is not None and NFT_VARIANT in _output(command, path, "-V"):
+            return command
+    return None
+
+
+def save(command: str, path: str) -> SavedRules:
+    """Return what the save command shows, with counters.
+
+    Raises:
+        RulesError: It failed.
+    """
+    return parse_saved(_output(command, path, "-c"))
+
+
+def _output(command: str, path: str, option: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - a command of the administrator's PATH
+            (command, option),
+            env={"PATH": path, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SAVE_LIMIT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise RulesError(f"{command} {option}", found=str(error)) from error
+    return done.stdout.decode("utf-8", "surrogateescape")
