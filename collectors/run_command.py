@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +27,9 @@ OWN_NAMESPACE = Path("/proc/self/ns/net")
 
 #: How long the last reading and its journaling may take.
 END_WAIT_S = 60
+
+#: How often a daemon that is gone is looked for again.
+RECONNECT_S = 0.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,12 +56,12 @@ def run_command(root_socket: Path, command: Sequence[str]) -> CommandRun:
         return CommandRun(_started(command), None, f"daemon: {error}")
     with client:
         with _node_network():
-            why_not = _attach(client, command)
-            if why_not is None:
+            attached = _attach(client, command)
+            if isinstance(attached, Measured):
                 exit_code = _started(command)
-        if why_not is not None:
-            return CommandRun(_started(command), None, why_not)
-        return _finish(client, exit_code)
+        if not isinstance(attached, Measured):
+            return CommandRun(_started(command), None, attached)
+    return _finish(root_socket, attached.attach_id, exit_code)
 
 
 @contextlib.contextmanager
@@ -71,7 +75,7 @@ def _node_network() -> Iterator[None]:
         os.close(own)
 
 
-def _attach(client: Client, command: Sequence[str]) -> str | None:
+def _attach(client: Client, command: Sequence[str]) -> Measured | str:
     """Enter a measured namespace, or return why there is none."""
     try:
         reply = client.ask(Attach(job=Job(command=" ".join(command)[:200])))
@@ -81,7 +85,7 @@ def _attach(client: Client, command: Sequence[str]) -> str | None:
     except NodeError as error:
         return f"daemon: {error}"
     if isinstance(reply, Measured):
-        return None
+        return reply
     if isinstance(reply, NotMeasured):
         return f"{reply.reason}: {reply.detail}"
     return f"daemon: {reply}"
@@ -94,12 +98,19 @@ def _started(command: Sequence[str]) -> int:
         raise NodeError(command[0], found=error.strerror) from error
 
 
-def _finish(client: Client, exit_code: int) -> CommandRun:
-    try:
-        with client.patience(END_WAIT_S):
-            reply = client.ask(Detach())
-    except NoDaemonError as error:
-        return CommandRun(exit_code, None, f"daemon: {error}; see the journal")
+def _finish(root_socket: Path, attach_id: str, exit_code: int) -> CommandRun:
+    """Return the counts; a daemon that is being restarted meanwhile is waited for."""
+    end_s = time.monotonic() + END_WAIT_S
+    while True:
+        try:
+            with Client(root_socket) as client, client.patience(END_WAIT_S):
+                reply = client.ask(Detach(attach_id))
+        except NoDaemonError as error:
+            if time.monotonic() > end_s:
+                return CommandRun(exit_code, None, f"daemon: {error}; see the journal")
+            time.sleep(RECONNECT_S)
+        else:
+            break
     if isinstance(reply, Counted):
         return CommandRun(exit_code, reply)
-    return CommandRun(exit_code, None, f"daemon: {reply}")
+    return CommandRun(exit_code, None, f"daemon: {reply}; see the journal")

@@ -41,8 +41,8 @@ class SlotFolder:
         Raises:
             LinkError: The folder cannot be used.
         """
+        self.capacity = count
         self._folder = folder
-        self._count = count
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for half_made in folder.glob(".*"):
@@ -59,7 +59,7 @@ class SlotFolder:
     @property
     def free(self) -> int:
         """How many slots are free."""
-        return self._count - len(self._taken)
+        return self.capacity - len(self._taken)
 
     def take(self, slot: Slot) -> None:
         """Write *slot*, whose number is free.
@@ -77,12 +77,12 @@ class SlotFolder:
         Raises:
             LinkError: All slots are taken.
         """
-        for step in range(self._count):
-            number = (self._next + step) % self._count
+        for step in range(self.capacity):
+            number = (self._next + step) % self.capacity
             if number not in self._taken:
                 return number
         raise LinkError(
-            f"all {self._count} slots are taken",
+            f"all {self.capacity} slots are taken",
             mend="give [node] job_block_v4 and job_block_v6 a shorter prefix",
         )
 

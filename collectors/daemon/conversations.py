@@ -84,6 +84,11 @@ class Conversations:
         """Begin to serve."""
         self._thread.start()
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether the loop runs."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """End the loop; clients see the end of the connection."""
         self.loop.call_soon_threadsafe(self.loop.stop)

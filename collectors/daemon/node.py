@@ -60,6 +60,9 @@ class Attach:
 class Network(Protocol):
     """Namespaces and links of jobs; all but the last are called by one thread."""
 
+    #: Whether new jobs get IPv6.
+    has_ipv6: bool
+
     def plan(
         self, attach_id: str, slot_number: int, *, ipv6: bool | None = None
     ) -> JobLink:

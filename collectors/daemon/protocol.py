@@ -35,7 +35,9 @@ class Entered(Request, frozen=True, tag="entered"):
 
 
 class Detach(Request, frozen=True, tag="detach"):
-    """End the run that this client attached, and say what was counted."""
+    """End a run (default: the one that this client attached); say what was counted."""
+
+    attach_id: str | None = None
 
 
 class Flush(Request, frozen=True, tag="flush"):

@@ -3,7 +3,7 @@
 import logging
 
 from collectors.daemon.node import Node, Phase
-from collectors.errors import NodeError, RulesError
+from collectors.errors import NodeError
 from collectors.journal.entries import Restored
 from collectors.journal.writer import utc_now
 
@@ -39,6 +39,15 @@ def verify(node: Node) -> None:
         restore(node, found)
 
 
+def try_verify(node: Node) -> None:
+    """Verify, and log it if that is not possible now: it is done again soon."""
+    try:
+        verify(node)
+    except NodeError as error:
+        node.events["failed", "verify"] += 1
+        _log.error("rules cannot be checked: %s", error)
+
+
 def restore(node: Node, found: str) -> None:
     """Make the table whole again, with the counts of the last reading.
 
@@ -69,7 +78,7 @@ def try_reading(node: Node) -> bool:
     """Take a reading; return whether that went well, and log it if not."""
     try:
         take_reading(node)
-    except (RulesError, NodeError) as error:
+    except NodeError as error:
         node.events["failed", "reading"] += 1
         _log.error("no reading: %s", error)
         return False

@@ -77,7 +77,7 @@ class Requests:
         if isinstance(request, AttachRequest):
             await self._attach(talk, request)
         elif isinstance(request, Detach):
-            self._detach(talk)
+            self._detach(talk, request)
         elif isinstance(request, Tag):
             self._tag(talk, request, self._node.attaches.get(request.attach_id or ""))
         elif isinstance(request, Status):
@@ -159,10 +159,12 @@ class Requests:
         name = attach.attach_id
         self._talks.when_gone(attach, lambda: ask_to_end(self._node, name, "exit"))
 
-    def _detach(self, talk: Conversation) -> None:
+    def _detach(self, talk: Conversation, request: Detach) -> None:
         attach = talk.attach
+        if request.attach_id is not None:
+            attach = self._node.attaches.get(request.attach_id)
         if attach is None:
-            talk.send(Refused("nothing is attached by this client"))
+            talk.send(Refused("no such run"))
             return
 
         def told(ended: Attach) -> None:

@@ -146,6 +146,8 @@ def remove(node: Node, attaches: Sequence[Attach]) -> None:
     """Remove links and namespaces, and give the slots back."""
     gone = []
     for attach in attaches:
+        if node.attaches.get(attach.attach_id) is not attach:
+            continue  # removed already, and its slot may be another's
         try:
             node.network.remove(attach.attach_id)
         except NodeError as error:

@@ -2,10 +2,13 @@
 
 import logging
 import time
+from pathlib import Path
 
+from collectors.daemon.collection import collect
+from collectors.daemon.metrics import write_metrics
 from collectors.daemon.node import Node, Phase
-from collectors.daemon.readings import try_reading, verify
-from collectors.daemon.tear_down import ask_to_end, delete_rules, end_some, tell
+from collectors.daemon.readings import try_reading, try_verify
+from collectors.daemon.tear_down import ask_to_end, end_some, tell
 from collectors.errors import NodeError
 from collectors.journal.entries import JournalCounts, Snapshot, journal_counts
 from collectors.journal.writer import utc_now
@@ -13,6 +16,8 @@ from collectors.journal.writer import utc_now
 READING_S = 1.0
 VERIFY_S = 30.0
 RETRY_S = 10.0
+COLLECT_S = 60.0
+METRICS_S = 15.0
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +31,8 @@ class Upkeep:
         self.next_s = time.monotonic()
         self._verify_s = self.next_s + VERIFY_S
         self._retry_s = self.next_s + RETRY_S
+        self._collect_s = self.next_s + COLLECT_S
+        self._metrics_s = self.next_s
         self._snapshot_s = self.next_s + node.settings.snapshot_period_s
         self._journaled: dict[str, JournalCounts] = {}
 
@@ -37,13 +44,19 @@ class Upkeep:
         self._tell_waiting()
         if began_s >= self._verify_s:
             self._verify_s = began_s + VERIFY_S
-            self._verify()
+            try_verify(self._node)
         if began_s >= self._retry_s:
             self._retry_s = began_s + RETRY_S
-            self._retry()
+            end_some(self._node)
+        if began_s >= self._collect_s:
+            self._collect_s = began_s + COLLECT_S
+            self._collect()
         if began_s >= self._snapshot_s:
             self._snapshot_s = began_s + self._node.settings.snapshot_period_s
             self.snapshot()
+        if began_s >= self._metrics_s and self._node.settings.metrics_file:
+            self._metrics_s = began_s + METRICS_S
+            write_metrics(Path(self._node.settings.metrics_file), self._node)
         # A reading that takes long (iptables) is not made more often than that allows.
         took_s = time.monotonic() - began_s
         self.next_s = began_s + max(READING_S, 4 * took_s)
@@ -74,15 +87,9 @@ class Upkeep:
             attaches = self._node.attaches.values()
             tell([a for a in attaches if a.phase is Phase.ENDING])
 
-    def _verify(self) -> None:
+    def _collect(self) -> None:
         try:
-            verify(self._node)
+            for line in collect(self._node):
+                _log.warning("%s", line)
         except NodeError as error:
-            _log.error("rules cannot be checked: %s", error)
-
-    def _retry(self) -> None:
-        """Try again what failed: ends that were asked for, rules that stayed."""
-        end_some(self._node)
-        ended = [a for a in self._node.attaches.values() if a.phase is Phase.ENDED]
-        if ended:
-            delete_rules(self._node, ended)
+            _log.error("left-overs cannot be collected: %s", error)
