@@ -178,14 +178,16 @@ class LegacyTable:
     def _made(self, rule: XtablesRule) -> Any:  # noqa: ANN401 - a Rule of the library
         made = getattr(self._iptc, RULE_CLASS[self.family])()
         for name, value in (
-            ("in_interface", rule.in_device),
-            ("out_interface", rule.out_device),
             ("src", rule.source),
             ("dst", rule.destination),
             ("protocol", rule.protocol),
         ):
             if value is not None:
                 setattr(made, name, value)
+        ip = made.entry.ip if self.family is Family.IPV4 else made.entry.ipv6
+        # The library's own IPv6 masks compare one bit of each letter: lan0 is veth+.
+        ip.iniface, ip.iniface_mask = _name_and_mask(rule.in_device)
+        ip.outiface, ip.outiface_mask = _name_and_mask(rule.out_device)
         for match in rule.matches:
             extension = made.create_match(match.name)
             for option, value in match.options:
@@ -203,6 +205,19 @@ def _device(name: bytes, mask: bytes) -> str:
     """
     is_prefix = name and len(mask) == len(name)
     return f"{name.decode()}+" if is_prefix else name.decode()
+
+
+def _name_and_mask(device: str | None) -> tuple[bytes, bytes]:
+    r"""Return what the kernel compares a device's name with, and which bytes of it.
+
+    >>> _name_and_mask("veth+"), _name_and_mask("lo"), _name_and_mask(None)
+    ((b'veth', b'\xff\xff\xff\xff'), (b'lo', b'\xff\xff\xff'), (b'', b''))
+    """
+    if device is None:
+        return b"", b""
+    name = device.removesuffix("+").encode()
+    is_prefix = device.endswith("+")
+    return name, b"\xff" * (len(name) if is_prefix else len(name) + 1)
 
 
 def _text(error: Exception) -> str:

@@ -31,7 +31,7 @@ class XtablesMatch:
 class XtablesRule:
     """One rule.
 
-    A value that begins with "!" is inverted.  A device that ends in "+" is a prefix.
+    An address that begins with "!" is inverted; a device that ends in "+" is a prefix.
     *count* is what the counters of a new rule start at.
     """
 
