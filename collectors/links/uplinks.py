@@ -74,8 +74,8 @@ def _hops(route: Any) -> list[tuple[int, str | None]]:  # noqa: ANN401 - pyroute
 def job_mtu(routes: Sequence[DefaultRoute]) -> int:
     """Return the MTU for jobs' links: the smallest of all ways out.
 
-    >>> two = [DefaultRoute("a", None, 9000, False), DefaultRoute("b", None, 1400, True)]
-    >>> job_mtu(two)
+    >>> ways = [DefaultRoute("a", None, mtu, False) for mtu in (9000, 1400)]
+    >>> job_mtu(ways)
     1400
     >>> job_mtu([])
     1500

@@ -16,6 +16,7 @@ from collectors.links.netlink import link_index, route_netlink
 from collectors.links.sysctls import read_sysctl, write_where_present
 
 JOB_DEVICE = "eth0"
+NO_TWIN_DETECTION = 0x02  # IFA_F_NODAD
 NODE_PREFIX = "veth"
 
 #: Neither end believes what the other announces, and neither looks for twins.
@@ -135,8 +136,15 @@ def _add_addresses(
 ) -> None:
     index = link_index(netlink, device)
     for address in addresses:
-        length = address.network.prefixlen
-        netlink.addr("add", index=index, address=str(address.ip), prefixlen=length)
+        netlink.addr(
+            "add",
+            index=index,
+            address=str(address.ip),
+            prefixlen=address.network.prefixlen,
+            # Without it an IPv6 address cannot be used until some time after the
+            # link came up, and the job's first packets would have no source.
+            flags=NO_TWIN_DETECTION,
+        )
 
 
 def list_links() -> list[str]:
