@@ -156,9 +156,14 @@ def poolmeter() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code of ``poolmeter.errors``."""
+    run_command(poolmeter, arguments)
+
+
+def run_command(command: click.Command, arguments: list[str] | None = None) -> None:
+    """Run *command* as a program of its own and exit with the code of its error."""
     settings = Settings()
     try:
-        code = poolmeter.main(arguments, standalone_mode=False, obj=settings)
+        code = command.main(arguments, standalone_mode=False, obj=settings)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
