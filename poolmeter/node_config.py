@@ -68,7 +68,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     left_over_processes: Literal["leave", "kill"] = "leave"
     rollout_percent: Percent = 100
     runtime_folder: Folder = "/run/poolmeter"
-    journal_folder: Folder = "/var/lib/poolmeter/journal"
+    journal_folder: Folder = "/var/lib/poolmeter-node/journal"
     journal_keep_days: Positive = 90
     disabled_file: Folder = "/etc/poolmeter/disabled"
     metrics_file: Folder | None = None
