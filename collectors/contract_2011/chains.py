@@ -6,9 +6,10 @@ contract gives a job one IPv4 address.
 """
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collectors.contract_2011.comments import counts_of
@@ -19,6 +20,8 @@ from collectors.rules.iptables_messages import ReadChains
 from collectors.rules.xtables_rule import Family
 from collectors.traffic import Count
 
+#: Comment and count of the rules of chains.
+Rules = Mapping[str, Sequence[tuple[str | None, Count]]]
 #: The tables of legacy IPv4 that exist in this net namespace, one a line.
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 SAVE_LIMIT_S = 30
@@ -34,8 +37,8 @@ class ChainReader:
         self._path = path or os.environ.get("PATH", os.defpath)
         self._legacy = FamilyProcess(Family.IPV4)
 
-    def read(self, chains: Collection[str]) -> dict[str, dict[str, Count]]:
-        """Return the counts by attribute of each of *chains* that is anywhere.
+    def read(self, names: str) -> dict[str, dict[str, Count]]:
+        """Return the counts by attribute of each chain that *names* matches whole.
 
         A chain in several tables or variants is summed.
 
@@ -43,7 +46,7 @@ class ChainReader:
             RulesError: Tables are there and cannot be read.
         """
         rules: dict[str, list[tuple[str | None, Count]]] = {}
-        for found in (self._legacy_rules(chains), self._saved_rules(chains)):
+        for found in (self._legacy_rules(names), self._saved_rules(names)):
             for chain, of_chain in found.items():
                 rules.setdefault(chain, []).extend(of_chain)
         return {chain: counts_of(of_chain) for chain, of_chain in rules.items()}
@@ -52,27 +55,24 @@ class ChainReader:
         """End what was started."""
         self._legacy.close()
 
-    def _legacy_rules(
-        self, chains: Collection[str]
-    ) -> Mapping[str, Iterable[tuple[str | None, Count]]]:
+    def _legacy_rules(self, names: str) -> Rules:
         tables = legacy_tables()
-        if not tables or not chains:
+        if not tables:
             return {}
-        return self._legacy.ask(ReadChains(tables, [*chains])).chains
+        return self._legacy.ask(ReadChains(tables, names)).chains
 
-    def _saved_rules(
-        self, chains: Collection[str]
-    ) -> Mapping[str, Iterable[tuple[str | None, Count]]]:
+    def _saved_rules(self, names: str) -> Rules:
         command = nft_save_command(self._path)
-        if command is None or not chains:
+        if command is None:
             return {}
-        saved = save(command, self._path)
-        present = {chain for _, chain in saved.chains}
-        return {
-            chain: [(r.comment, r.count) for r in saved.rules if r.chain == chain]
-            for chain in chains
-            if chain in present
+        saved, pattern = save(command, self._path), re.compile(names)
+        rules: dict[str, list[tuple[str | None, Count]]] = {
+            chain: [] for _, chain in saved.chains if pattern.fullmatch(chain)
         }
+        for rule in saved.rules:
+            if rule.chain in rules:
+                rules[rule.chain].append((rule.comment, rule.count))
+        return rules
 
 
 def legacy_tables() -> list[str]:

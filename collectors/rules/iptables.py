@@ -48,7 +48,7 @@ class IptablesBackend:
         counts: Mapping[str, JobCounts],
     ) -> None:
         """Make all tables whole; a table that is whole keeps its counters."""
-        missing = _missing_counts(rules, links, counts, self._all_rows())
+        missing = _missing_counts(rules, links, counts, self._all_rows()[0])
         for family, process in self._processes.items():
             # What both families together lack is put into the counters of one.
             starts = missing if family is Family.IPV4 else {}
@@ -94,9 +94,9 @@ class IptablesBackend:
         A job of which a rule is missing or a counter fell is left out, so that its
         rules are installed again with the counts of the reading before.
         """
-        rows = self._all_rows()
+        rows, missing = self._all_rows()
         counts = _by_key(rows)
-        unsound = self._unsound(counts)
+        unsound = self._unsound(counts, missing=missing)
         self._last.update(counts)
         trees = self._trees()
         jobs: dict[str, dict[str, Count]] = {}
@@ -132,13 +132,24 @@ class IptablesBackend:
             return {}
         return {tree.root: tree.attribute for tree in trees_of(self._rules)}
 
-    def _all_rows(self) -> Rows:
-        return {f: process.ask(Read()).rows for f, process in self._processes.items()}
+    def _all_rows(self) -> tuple[Rows, str | None]:
+        """Return all counters, and what lacks of the shared rules."""
+        rows, missing = {}, None
+        for family, process in self._processes.items():
+            plan = family_plan(self._rules, family) if self._rules else None
+            done = process.ask(Read(plan))
+            rows[family] = done.rows
+            missing = missing or done.missing
+        return rows, missing
 
-    def _unsound(self, counts: Mapping[CounterKey, Count]) -> set[str]:
-        """Return the devices of jobs whose counters lack one or fell."""
+    def _unsound(
+        self, counts: Mapping[CounterKey, Count], *, missing: str | None
+    ) -> set[str]:
+        """Return the devices of jobs of which a rule is missing or a counter fell."""
         if self._rules is None:
             return set()
+        if missing is not None:
+            return {link.device for link in self._links.values()}
         unsound = {
             device
             for (family, root, device), count in counts.items()

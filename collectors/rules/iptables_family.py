@@ -6,6 +6,7 @@ idempotent: what stands already stays, with its counters.
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from collectors.rules.iptables_plan import FLOWS, FORWARD, MASQUERADE
@@ -42,6 +43,8 @@ BUILT_IN_CHAINS = {
     "nat": ("POSTROUTING",),
     COUNTING_TABLE: ("PREROUTING", "POSTROUTING"),
 }
+#: In the order in which they are written: nothing is counted before it can pass.
+TABLES = ("filter", "nat", COUNTING_TABLE)
 DROP = "DROP"
 
 
@@ -54,11 +57,10 @@ class FamilyRules:
     def install(self, plan: FamilyPlan, jobs: Sequence[PlacedRule]) -> None:
         """Make every rule of *plan* and of *jobs* stand, and no other of ours.
 
-        Each table is written at most once.  ``mangle`` comes last: nothing is counted
-        before it can be forwarded.
+        Each table is written once.
         """
         with xtables_lock(LOCK_TIMEOUT_S):
-            for name in (*_others(plan), COUNTING_TABLE):
+            for name in TABLES:
                 table = LegacyTable(self.family, name)
                 placed = jobs if name == COUNTING_TABLE else ()
                 _install_table(table, plan, placed)
@@ -85,33 +87,28 @@ class FamilyRules:
             if changed:
                 table.commit()
 
-    def read(self) -> list[CounterRow]:
-        """Return the counters of all jobs, and the totals with no device."""
+    def read(self, plan: FamilyPlan | None) -> tuple[list[CounterRow], str | None]:
+        """Return all counters, and what lacks of the rules in *plan*.
+
+        The totals have no device.
+        """
+        names = TABLES if plan else (COUNTING_TABLE,)
         with xtables_lock(LOCK_TIMEOUT_S):
             # A write of another program sets the counters back, then adds the old ones.
-            table = LegacyTable(self.family, COUNTING_TABLE)
-        rows = [
-            CounterRow(root, entry.device, entry.target == DROP, entry.count)
-            for chain in table.chains()
-            if (root := root_of_leaf(chain))
-            for entry in table.entries(chain)
-        ]
-        rows += [
-            CounterRow(chain, "", False, entry.count)
-            for chain in TOTALS.values()
-            for entry in table.entries(chain)
-        ]
-        return rows
+            tables = {name: LegacyTable(self.family, name) for name in names}
+        missing = _missing_of_plan(tables, plan) if plan else None
+        return _rows(tables[COUNTING_TABLE]), missing
 
     def read_chains(
-        self, tables: Sequence[str], names: Sequence[str]
+        self, tables: Sequence[str], names: str
     ) -> dict[str, list[tuple[str | None, Count]]]:
-        """Return comment and count of each rule of those *names* that are chains."""
+        """Return comment and count of each rule of chains that *names* matches."""
+        pattern = re.compile(names)
         found: dict[str, list[tuple[str | None, Count]]] = {}
         with xtables_lock(LOCK_TIMEOUT_S):
             opened = [LegacyTable(self.family, name) for name in tables]
         for table in opened:
-            for name in filter(table.has_chain, names):
+            for name in filter(pattern.fullmatch, table.chains()):
                 found.setdefault(name, []).extend(table.commented(name))
         return found
 
@@ -127,18 +124,10 @@ class FamilyRules:
         that each tree leads to its rules and how they end.
         """
         with xtables_lock(LOCK_TIMEOUT_S):
-            tables = {
-                name: LegacyTable(self.family, name)
-                for name in (*_others(plan), COUNTING_TABLE)
-            }
-        for hook in plan.hooks:
-            if not _leads(tables[hook.table], hook):
-                return f"{hook.table} {hook.chain} does not lead to {hook.rule.target}"
-        for name, chains in plan.chains.items():
-            for chain, rules in chains.items():
-                if not _stands(tables[name].entries(chain), rules):
-                    return f"{name} {chain} is missing or altered"
-        return _missing_of_jobs(tables[COUNTING_TABLE], devices, last_targets)
+            tables = {name: LegacyTable(self.family, name) for name in TABLES}
+        return _missing_of_plan(tables, plan) or _missing_of_jobs(
+            tables[COUNTING_TABLE], devices, last_targets
+        )
 
     def remove(self) -> None:
         """Remove all that belongs to us."""
@@ -150,8 +139,19 @@ class FamilyRules:
                 table.commit()
 
 
-def _others(plan: FamilyPlan) -> list[str]:
-    return [name for name in plan.chains if name != COUNTING_TABLE]
+def _rows(table: LegacyTable) -> list[CounterRow]:
+    rows = [
+        CounterRow(root, entry.device, entry.target == DROP, entry.count)
+        for chain in table.chains()
+        if (root := root_of_leaf(chain))
+        for entry in table.entries(chain)
+    ]
+    rows += [
+        CounterRow(chain, "", False, entry.count)
+        for chain in TOTALS.values()
+        for entry in table.entries(chain)
+    ]
+    return rows
 
 
 def _install_table(
@@ -252,6 +252,17 @@ def _stands(present: Sequence[Entry], rules: Sequence[XtablesRule]) -> bool:
 
 def _leads(table: LegacyTable, hook: Hook) -> bool:
     return _stands(table.entries(hook.chain)[:1], [hook.rule])
+
+
+def _missing_of_plan(tables: Mapping[str, LegacyTable], plan: FamilyPlan) -> str | None:
+    for hook in plan.hooks:
+        if not _leads(tables[hook.table], hook):
+            return f"{hook.table} {hook.chain} does not lead to {hook.rule.target}"
+    for name, chains in plan.chains.items():
+        for chain, rules in chains.items():
+            if not _stands(tables[name].entries(chain), rules):
+                return f"{name} {chain} is missing or altered"
+    return None
 
 
 def _missing_of_jobs(

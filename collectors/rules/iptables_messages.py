@@ -26,14 +26,19 @@ class Delete(msgspec.Struct, tag=True, frozen=True):
 
 
 class Read(msgspec.Struct, tag=True, frozen=True):
-    """Read all counters."""
+    """Read all counters, and look whether the shared rules of *plan* stand."""
+
+    plan: FamilyPlan | None
 
 
 class ReadChains(msgspec.Struct, tag=True, frozen=True):
-    """Read comments and counters of these chains in any of these tables."""
+    """Read comments and counters of chains, in any of these tables, by their names.
+
+    The names are those that the regular expression *names* matches whole.
+    """
 
     tables: list[str]
-    names: list[str]
+    names: str
 
 
 class Check(msgspec.Struct, tag=True, frozen=True):
@@ -52,7 +57,7 @@ Request = Install | Add | Delete | Read | ReadChains | Check | Remove
 
 
 class Done(msgspec.Struct, tag=True, frozen=True):
-    """It was done; ``missing`` answers a check, the others a reading."""
+    """It was done; ``missing`` is what a check or a reading found missing."""
 
     rows: list[CounterRow] = []
     chains: dict[str, list[tuple[str | None, Count]]] = {}

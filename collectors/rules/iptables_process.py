@@ -48,8 +48,9 @@ def _do(rules: FamilyRules, request: messages.Request) -> messages.Done:
             rules.add(jobs)
         case messages.Delete(devices):
             rules.delete(devices)
-        case messages.Read():
-            return messages.Done(rows=rules.read())
+        case messages.Read(plan):
+            rows, missing = rules.read(plan)
+            return messages.Done(rows=rows, missing=missing)
         case messages.ReadChains(tables, names):
             return messages.Done(chains=rules.read_chains(tables, names))
         case messages.Check(plan, devices, last_targets):
