@@ -57,6 +57,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job_block_v6: str = "fd70:6f6f:6c6d::/115"
     ipv6: Literal["auto", "on", "off"] = "auto"
     manage_sysctls: bool = False
+    setup_script: Folder | None = None  # a site's own pair, in place of our rules
+    cleanup_script: Folder | None = None
     canary_targets: tuple[Annotated[str, msgspec.Meta(pattern=_TARGET)], ...] = (
         "gateway",
     )
@@ -81,6 +83,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         if self.mode != "nat":
             raise ValueError(_why_no_mode(self.mode))
+        if (self.setup_script is None) != (self.cleanup_script is None):
+            raise ValueError("setup_script and cleanup_script belong together")
         _refuse_bad_networks(self.internal)
         _refuse_bad_networks((self.job_block_v4, self.job_block_v6))
         if not isinstance(ip_network(self.job_block_v4), IPv4Network):

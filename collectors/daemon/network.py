@@ -53,10 +53,11 @@ class JobNetwork:
         """Make and pin a namespace; return its inode."""
         return create_namespace(self.runtime, attach_id).stat().st_ino
 
-    def connect(self, link: JobLink) -> None:
-        """Make the link, after its rules, and open it."""
+    def connect(self, link: JobLink) -> JobLink:
+        """Make the link, after its rules, and open it; return it as it is."""
         create_link(link, self.namespace_path(link.attach_id), self.mtu)
         bring_up(link.device)
+        return link
 
     def set_down(self, attach_id: str) -> None:
         """Take a link down: nothing goes through it any more."""

@@ -71,8 +71,8 @@ class Network(Protocol):
     def make_namespace(self, attach_id: str) -> int:
         """Make and pin a namespace; return its inode."""
 
-    def connect(self, link: JobLink) -> None:
-        """Make the link, after its rules, and open it."""
+    def connect(self, link: JobLink) -> JobLink:
+        """Make the link, after its rules, and open it; return it as it is."""
 
     def set_down(self, attach_id: str) -> None:
         """Take a link down: nothing goes through it any more."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from collectors.addressing import slot_capacity
+from collectors.contract_2011.scripted_node import scripted, scripts_of
 from collectors.daemon.adoption import adopt, remove_strangers
 from collectors.daemon.canary import Canary, find_targets
 from collectors.daemon.collection import (
@@ -248,11 +249,12 @@ def build_node(settings: NodeConfig, prepared: Prepared, appender: Appender) -> 
     rules = prepared.rules
     capacity = slot_capacity(rules.job_block_v4)
     network = JobNetwork(runtime, rules, prepared.mtu, prepared.why_no_ipv6 is None)
+    network, backend = chosen_data_plane(settings, network)
     return Node(
         settings=settings,
         boot_id=boot_id(),
         rules=rules,
-        backend=chosen_backend(settings),
+        backend=backend,
         network=network,
         # The last one is the canary's.
         slots=SlotFolder(runtime / "slots", capacity - 1),
@@ -271,8 +273,7 @@ def make_canary(node: Node, prepared: Prepared) -> Canary:
     with_ipv6 = link.ipv6 is not None
     node.network.make_namespace(attach_id)
     node.backend.setup(link)
-    node.network.connect(link)
-    node.own_links = [link]
+    node.own_links = [node.network.connect(link)]
 
     def set_ipv6(passes: bool) -> None:
         if node.settings.ipv6 == "auto":
@@ -289,8 +290,16 @@ def make_canary(node: Node, prepared: Prepared) -> Canary:
     )
 
 
-def chosen_backend(settings: NodeConfig) -> RuleBackend:
-    """Return the back end of ``[node] rules``; ``auto`` is nftables."""
+def chosen_data_plane(
+    settings: NodeConfig, network: JobNetwork
+) -> tuple[JobNetwork, RuleBackend]:
+    """Return what the site's own scripts make, else the back end of ``[node] rules``.
+
+    ``auto`` is nftables.
+    """
+    scripts = scripts_of(settings)
+    if scripts is not None:
+        return scripted(scripts, network)
     if settings.rules == "iptables":
-        return IptablesBackend()
-    return NftablesBackend()
+        return network, IptablesBackend()
+    return network, NftablesBackend()

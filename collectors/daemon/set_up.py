@@ -103,7 +103,7 @@ def _make(node: Node, ticket: Ticket) -> Attach:
         inode = node.network.make_namespace(link.attach_id)
         undo.callback(_best_effort, node.backend.teardown, [link.attach_id])
         node.backend.setup(link)
-        node.network.connect(link)
+        link = node.network.connect(link)
         undo.pop_all()
     attach = Attach(link, ticket.job, ticket.process, ticket.pidfd, inode)
     attach.give_up_s = time.monotonic() + node.settings.start_wait_s
