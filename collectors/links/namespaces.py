@@ -81,10 +81,11 @@ def list_namespaces(runtime: Path) -> list[str]:
 def is_pinned(path: Path) -> bool:
     """Whether a namespace is bound to the file *path*.
 
-    A namespace's file is on a file system of its own (``nsfs``), not on its folder's.
+    It is then on the file system of all namespaces (``nsfs``).  Comparing with the
+    folder's would not do: on overlayfs every file has a device of its own.
     """
     try:
-        return path.lstat().st_dev != path.parent.lstat().st_dev
+        return path.lstat().st_dev == THIS_THREAD.stat().st_dev
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return False
