@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from collectors.errors import RulesError
 from collectors.job_link import JobLink, device_of
+from collectors.links.own_addresses import own_addresses
 from collectors.rules.backend import NodeRules, RulesReading
 from collectors.rules.iptables_client import FamilyProcess
 from collectors.rules.iptables_messages import Add, Check, Delete, Install, Read, Remove
@@ -19,7 +20,7 @@ from collectors.rules.iptables_trees import (
     branch_rules,
     counting_rules,
 )
-from collectors.rules.xtables_rule import CounterRow, Family, PlacedRule
+from collectors.rules.xtables_rule import CounterRow, Family, FamilyPlan, PlacedRule
 from collectors.traffic import Count, Direction, JobCounts
 
 DEVICE_PREFIX_LENGTH = len(device_of(""))
@@ -38,6 +39,7 @@ class IptablesBackend:
     def __init__(self) -> None:
         self._processes = {family: FamilyProcess(family) for family in Family}
         self._rules: NodeRules | None = None
+        self._plans: dict[Family, FamilyPlan] = {}
         self._links: dict[str, JobLink] = {}
         self._last: dict[CounterKey, Count] = {}
 
@@ -49,12 +51,13 @@ class IptablesBackend:
     ) -> None:
         """Make all tables whole; a table that is whole keeps its counters."""
         missing = _missing_counts(rules, links, counts, self._all_rows()[0])
+        plans = {family: _plan(rules, family) for family in Family}
         for family, process in self._processes.items():
             # What both families together lack is put into the counters of one.
             starts = missing if family is Family.IPV4 else {}
             jobs = list(_rules_of(rules, links, family, starts))
-            process.ask(Install(family_plan(rules, family), jobs))
-        self._rules = rules
+            process.ask(Install(plans[family], jobs))
+        self._rules, self._plans = rules, plans
         self._links = {link.attach_id: link for link in links}
         self._last = {}
 
@@ -82,8 +85,8 @@ class IptablesBackend:
         devices = [link.device for link in self._links.values()]
         last_targets = {tree.root: tree.last_target for tree in trees_of(self._rules)}
         for family, process in self._processes.items():
-            plan = family_plan(self._rules, family)
-            missing = process.ask(Check(plan, devices, last_targets)).missing
+            check = Check(self._plans[family], devices, last_targets)
+            missing = process.ask(check).missing
             if missing is not None:
                 return f"{family}: {missing}"
         return None
@@ -111,7 +114,7 @@ class IptablesBackend:
         """Remove all that belongs to us, and end the processes."""
         for process in self._processes.values():
             process.ask(Remove())
-        self._rules = None
+        self._rules, self._plans = None, {}
         self._links = {}
         self._last = {}
         self.close()
@@ -136,8 +139,7 @@ class IptablesBackend:
         """Return all counters, and what lacks of the shared rules."""
         rows, missing = {}, None
         for family, process in self._processes.items():
-            plan = family_plan(self._rules, family) if self._rules else None
-            done = process.ask(Read(plan))
+            done = process.ask(Read(self._plans.get(family)))
             rows[family] = done.rows
             missing = missing or done.missing
         return rows, missing
@@ -168,6 +170,16 @@ class IptablesBackend:
             process.ask(Delete(devices))
         gone = set(devices)
         self._last = {k: count for k, count in self._last.items() if k[2] not in gone}
+
+
+def _plan(rules: NodeRules, family: Family) -> FamilyPlan:
+    job_blocks = [b for b in (rules.job_block_v4, rules.job_block_v6) if b]
+    own = [
+        str(address)
+        for address in own_addresses(4 if family is Family.IPV4 else 6)
+        if not any(address in block for block in job_blocks)
+    ]
+    return family_plan(rules, family, own)
 
 
 def _rules_of(

@@ -14,6 +14,7 @@ from collectors.rules.iptables_trees import (
     RECEIVED,
     SENT,
     TOTALS,
+    TRANSLATED,
     TREE_PREFIX,
     leaf_suffix,
     root_of_leaf,
@@ -36,7 +37,7 @@ COUNTING_TABLE = "mangle"
 OWN_CHAINS = {
     "filter": (FORWARD, FLOWS),
     "nat": (MASQUERADE,),
-    COUNTING_TABLE: (SENT, RECEIVED, *TOTALS.values()),
+    COUNTING_TABLE: (SENT, RECEIVED, TRANSLATED, *TOTALS.values()),
 }
 BUILT_IN_CHAINS = {
     "filter": ("INPUT", "FORWARD"),

@@ -6,11 +6,11 @@ tree it is sent into (:mod:`collectors.rules.iptables_trees`).
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from collectors.rules.backend import NodeRules, SiteClass
-from collectors.rules.iptables_trees import RECEIVED, SENT, TOTALS, Tree
+from collectors.rules.iptables_trees import RECEIVED, SENT, TOTALS, TRANSLATED, Tree
 from collectors.rules.xtables_rule import (
     Family,
     FamilyPlan,
@@ -35,6 +35,7 @@ LOCAL_TYPES = {
     Family.IPV4: "LOCAL,BROADCAST",
     Family.IPV6: "LOCAL",
 }
+TRANSLATED_REPLY = {"ctstate": "DNAT", "ctdir": "REPLY"}
 ADDRESS_BITS = {Family.IPV4: 32, Family.IPV6: 128}
 
 
@@ -45,8 +46,14 @@ def trees_of(rules: NodeRules) -> list[Tree]:
     return classes + [Tree(name, view.direction) for name, view in views.items()]
 
 
-def family_plan(rules: NodeRules, family: Family) -> FamilyPlan:
-    """Return all rules of *family* that do not depend on a job."""
+def family_plan(
+    rules: NodeRules, family: Family, own_addresses: Sequence[str] = ()
+) -> FamilyPlan:
+    """Return all rules of *family* that do not depend on a job.
+
+    *own_addresses* are the node's, of that family: for translated connections only, as
+    nothing can ask the kernel whether the address before translation is one.
+    """
     block = job_block(rules, family)
     chains = {
         "filter": {
@@ -56,6 +63,7 @@ def family_plan(rules: NodeRules, family: Family) -> FamilyPlan:
         "mangle": {
             SENT: tuple(_classifying(rules, family, Direction.OUTGOING)),
             RECEIVED: tuple(_classifying(rules, family, Direction.INCOMING)),
+            TRANSLATED: tuple(_translated(rules, family, own_addresses)),
             **{chain: (XtablesRule(target="RETURN"),) for chain in TOTALS.values()},
         },
         "nat": {MASQUERADE: tuple(_masquerading(block))},
@@ -90,6 +98,9 @@ def _classifying(
         if view.direction is direction:
             yield from _view_rules(view, family)
     root = {c.zone: _root(c.zone, direction) for c in TRAFFIC_CLASSES}
+    if direction is Direction.INCOMING:
+        reply = _conntrack(TRANSLATED_REPLY)
+        yield XtablesRule(target=TRANSLATED, goto=True, matches=(reply,))
     end = "dst" if direction is Direction.OUTGOING else "src"
     local_type = XtablesMatch("addrtype", ((f"{end}-type", LOCAL_TYPES[family]),))
     yield XtablesRule(target=root[Zone.LOCAL], goto=True, matches=(local_type,))
@@ -99,6 +110,30 @@ def _classifying(
     for network in _of_family(rules.internal, family):
         yield _to_remote(direction, network, root[Zone.INTERNAL])
     yield XtablesRule(target=root[Zone.EXTERNAL], goto=True)
+
+
+def _translated(
+    rules: NodeRules, family: Family, own_addresses: Sequence[str]
+) -> Iterator[XtablesRule]:
+    """Yield what sends answers to the zone of the address that the job had asked.
+
+    POSTROUTING of ``mangle`` comes before the translation back, so that a packet has
+    the real server's address there, and both directions would be of different zones.
+    """
+    zones = {
+        Zone.LOCAL: [*own_addresses, *LOCAL_NETWORKS[family]],
+        Zone.INTERNAL: _of_family(rules.internal, family),
+    }
+    for zone, networks in zones.items():
+        for network in networks:
+            asked = _conntrack({"ctorigdst": network})
+            target = _root(zone, Direction.INCOMING)
+            yield XtablesRule(target=target, goto=True, matches=(asked,))
+    yield XtablesRule(target=_root(Zone.EXTERNAL, Direction.INCOMING), goto=True)
+
+
+def _conntrack(options: Mapping[str, str]) -> XtablesMatch:
+    return XtablesMatch("conntrack", tuple(options.items()))
 
 
 def _root(zone: Zone, direction: Direction) -> str:
@@ -176,7 +211,7 @@ def _forward_rules(rules: NodeRules, block: str | None) -> Iterator[XtablesRule]
 
 
 def _state(states: str) -> XtablesMatch:
-    return XtablesMatch("conntrack", (("ctstate", states),))
+    return _conntrack({"ctstate": states})
 
 
 def _flow_limit(

@@ -26,6 +26,8 @@ LEAF = re.compile(rf"({TREE_PREFIX}[A-Za-z0-9]+)-[0-9a-f]{{{DEPTH}}}")
 LONGEST_ROOT = CHAIN_NAME_LENGTH - 1 - DEPTH
 
 SENT, RECEIVED = "POOLMETER-OUT", "POOLMETER-IN"
+#: What comes back from a server whose address this node translates.
+TRANSLATED = "POOLMETER-IN-DNAT"
 #: Every packet of the six classes passes one of these, after it was counted.
 TOTALS = {
     Direction.OUTGOING: "POOLMETER-OUT-TOTAL",
@@ -120,8 +122,9 @@ def counting_rules(
 ) -> list[PlacedRule]:
     """Return the rules that count one attribute of a job, and drop what it forges.
 
-    A packet from the job counts if its source is the job's own; in IPv6 the sources
-    that belong to a link may talk to it, or no neighbour would be found (RFC 4861).
+    A packet from the job counts if its source is the job's own, or in IPv6 one that
+    belongs to the link: without these no neighbour is found, and the kernel forwards
+    none of them (RFC 4291, section 2.5.6).
     """
     count = counts.get(tree.attribute, Count())
     device = link.device
@@ -130,7 +133,7 @@ def counting_rules(
         sources: list[str | None] = [None]
     else:
         sources = [*own_source(link, family)]
-        if family is Family.IPV6 and tree.zone is Zone.LOCAL:
+        if family is Family.IPV6:
             sources += LINK_SOURCES_V6
     rules = [
         _at_device(
