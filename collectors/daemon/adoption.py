@@ -109,7 +109,7 @@ def _sort(node: Node, slot: Slot, journal: OpenRuns, found: Adopted) -> None:
         attach.phase = Phase.ENDED
         found.leftovers.append(attach)
     elif run is not None or slot.entered or _is_inside(attach):
-        attach.phase = Phase.ENTERED
+        attach.phase, attach.was_entered = Phase.ENTERED, True
         if not slot.entered:
             note_entered(node, attach)
         if run is None:

@@ -78,6 +78,7 @@ class Conversations:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="talk", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._look = asyncio.Event()
         self._of_uid: dict[int, int] = {}
 
     def start(self) -> None:
@@ -186,7 +187,20 @@ class Conversations:
 
     def watch(self, attach: Attach, entered: Callable[[], None]) -> None:
         """Call *entered* when the process of *attach* is inside; from any thread."""
-        self.do(_until_inside(attach, entered))
+        self.do(self._until_inside(attach, entered))
+
+    def look_now(self) -> None:
+        """Look at once whether watched processes have entered; from the loop."""
+        self._look.set()
+        self._look.clear()
+
+    async def _until_inside(self, attach: Attach, entered: Callable[[], None]) -> None:
+        while attach.phase is Phase.MADE and time.monotonic() < attach.give_up_s:
+            if net_namespace(attach.process.pid) == attach.namespace_inode:
+                entered()
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), LOOK_S)
 
     def when_gone(self, attach: Attach, gone: Callable[[], None]) -> None:
         """Call *gone* when the process of *attach* has ended; from any thread."""
@@ -206,14 +220,6 @@ async def _answered(talk: Conversation, line: bytes, answer: Answer) -> None:
         await answer(talk, line)
     except (msgspec.MsgspecError, NodeError) as error:
         talk.send(Refused(str(error)))
-
-
-async def _until_inside(attach: Attach, entered: Callable[[], None]) -> None:
-    while attach.phase is Phase.MADE and time.monotonic() < attach.give_up_s:
-        if net_namespace(attach.process.pid) == attach.namespace_inode:
-            entered()
-            return
-        await asyncio.sleep(LOOK_S)
 
 
 def _listener(path: Path, mode: int) -> socket.socket:

@@ -38,6 +38,7 @@ class Attach:
     pidfd: int
     namespace_inode: int
     phase: Phase = Phase.MADE
+    was_entered: bool = False
     partial: bool = False
     #: When an attach that nobody entered is given up, by the monotonic clock.
     give_up_s: float = 0.0

@@ -19,8 +19,8 @@ ECHO_PERIOD_S = 1.0
 ECHO = struct.Struct("!BBHHH")
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
-#: Destination unreachable, time exceeded.
-ERRORS_V6 = (1, 3)
+#: A router's word that a packet died on its way there.
+TIME_EXCEEDED_V6 = 3
 #: An ICMPv6 error holds the packet that it is about: behind its own head of 8 bytes
 #: come 40 of the IPv6 header and 4 of the echo's before its identifier.
 IDENTIFIER_IN_ERROR = 8 + 40 + 4
@@ -132,7 +132,7 @@ def _is_about(packet: bytes, family: int, identifier: int) -> bool:
     kind, _, _, answered, _ = ECHO.unpack_from(packet)
     if kind == ECHO_REPLY[socket.AddressFamily(family)]:
         return bool(answered == identifier)
-    if family == socket.AF_INET6 and kind in ERRORS_V6:
+    if family == socket.AF_INET6 and kind == TIME_EXCEEDED_V6:
         place = slice(IDENTIFIER_IN_ERROR, IDENTIFIER_IN_ERROR + 2)
         return packet[place] == identifier.to_bytes(2)
     return False

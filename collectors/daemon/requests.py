@@ -20,6 +20,7 @@ from collectors.daemon.protocol import (
     Detach,
     Done,
     Drain,
+    Entered,
     Facts,
     Flush,
     NotMeasured,
@@ -76,6 +77,8 @@ class Requests:
         request = decode_root_request(line)
         if isinstance(request, AttachRequest):
             await self._attach(talk, request)
+        elif isinstance(request, Entered):
+            self._talks.look_now()
         elif isinstance(request, Detach):
             self._detach(talk, request)
         elif isinstance(request, Tag):
@@ -168,7 +171,10 @@ class Requests:
             return
 
         def told(ended: Attach) -> None:
-            talk.send(counted(self._node, ended))
+            if ended.was_entered:
+                talk.send(counted(self._node, ended))
+            else:
+                talk.send(Refused("its process was never seen in its namespace"))
 
         attach.when_ended = told
         ask_to_end(self._node, attach.attach_id, "asked")

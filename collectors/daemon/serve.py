@@ -2,17 +2,14 @@
 
 import contextlib
 import logging
-import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from collectors.addressing import slot_capacity
-from collectors.contract_2011.scripted_node import scripted, scripts_of
 from collectors.daemon.adoption import adopt, remove_strangers
-from collectors.daemon.canary import Canary, find_targets
+from collectors.daemon.assembly import build_node, make_canary, remove_canary
 from collectors.daemon.collection import (
     collect,
     drain,
@@ -20,29 +17,18 @@ from collectors.daemon.collection import (
     remove_everything,
 )
 from collectors.daemon.conversations import Conversations
-from collectors.daemon.gate import Gate
 from collectors.daemon.netfilter_changes import NetfilterChanges
-from collectors.daemon.network import JobNetwork
-from collectors.daemon.node import Node
-from collectors.daemon.preparation import Prepared, prepare
-from collectors.daemon.processes import boot_id
-from collectors.daemon.readings import try_verify
+from collectors.daemon.preparation import prepare
+from collectors.daemon.readings import try_reading, try_verify
 from collectors.daemon.reload import reload
 from collectors.daemon.requests import Requests
 from collectors.daemon.service_manager import notify, notify_reloading
-from collectors.daemon.set_up import ATTACH_ID_BYTES
 from collectors.daemon.status import status_of
-from collectors.daemon.sweeper import Sweeper
 from collectors.daemon.tear_down import ask_to_end, delete_rules
 from collectors.daemon.upkeep import Upkeep
-from collectors.daemon.work_queue import Turn, WorkQueue
+from collectors.daemon.work_queue import Turn
 from collectors.journal.appender import Appender
-from collectors.journal.writer import JournalWriter
-from collectors.rules.backend import RuleBackend
-from collectors.rules.iptables import IptablesBackend
-from collectors.rules.nftables import NftablesBackend
 from collectors.rules.nftables_names import TABLE
-from collectors.slots import SlotFolder
 from poolmeter.locks import locked
 from poolmeter.node_config import NodeConfig
 
@@ -239,67 +225,7 @@ class Daemon:
         if self.talks.is_serving:
             self.talks.close()
         self.node.sweeper.close(timeout_s=STOP_S)
+        try_reading(self.node)
         self.upkeep.snapshot()
+        remove_canary(self.node)
         self.node.journal.close(timeout_s=STOP_S)
-
-
-def build_node(settings: NodeConfig, prepared: Prepared, appender: Appender) -> Node:
-    """Return the daemon's state before anything was adopted."""
-    runtime = Path(settings.runtime_folder)
-    rules = prepared.rules
-    capacity = slot_capacity(rules.job_block_v4)
-    network = JobNetwork(runtime, rules, prepared.mtu, prepared.why_no_ipv6 is None)
-    network, backend = chosen_data_plane(settings, network)
-    return Node(
-        settings=settings,
-        boot_id=boot_id(),
-        rules=rules,
-        backend=backend,
-        network=network,
-        # The last one is the canary's.
-        slots=SlotFolder(runtime / "slots", capacity - 1),
-        journal=JournalWriter(appender),
-        queue=WorkQueue(),
-        gate=Gate(),
-        sweeper=Sweeper(),
-    )
-
-
-def make_canary(node: Node, prepared: Prepared) -> Canary:
-    """Return the canary in a namespace made like a job's."""
-    attach_id = secrets.token_hex(ATTACH_ID_BYTES)
-    number = slot_capacity(node.rules.job_block_v4) - 1
-    link = node.network.plan(attach_id, number)
-    with_ipv6 = link.ipv6 is not None
-    node.network.make_namespace(attach_id)
-    node.backend.setup(link)
-    node.own_links = [node.network.connect(link)]
-
-    def set_ipv6(passes: bool) -> None:
-        if node.settings.ipv6 == "auto":
-            node.network.has_ipv6 = passes
-
-    return Canary(
-        node.network.namespace_path(attach_id),
-        lambda: find_targets(
-            node.settings.canary_targets, prepared.routes, with_ipv6=with_ipv6
-        ),
-        node.gate,
-        period_s=node.settings.canary_period_s,
-        set_ipv6=set_ipv6,
-    )
-
-
-def chosen_data_plane(
-    settings: NodeConfig, network: JobNetwork
-) -> tuple[JobNetwork, RuleBackend]:
-    """Return what the site's own scripts make, else the back end of ``[node] rules``.
-
-    ``auto`` is nftables.
-    """
-    scripts = scripts_of(settings)
-    if scripts is not None:
-        return scripted(scripts, network)
-    if settings.rules == "iptables":
-        return network, IptablesBackend()
-    return network, NftablesBackend()

@@ -146,7 +146,7 @@ def confirm(node: Node, attach: Attach, answer: Callable[[Reply], None]) -> None
     """Its process is in its namespace: from here on it is measured, once journaled."""
     if attach.phase is not Phase.MADE:
         return
-    attach.phase = Phase.ENTERED
+    attach.phase, attach.was_entered = Phase.ENTERED, True
     note_entered(node, attach)
     node.events["set_up", "entered"] += 1
 

@@ -21,7 +21,7 @@ REFUSAL = ("reason", "detail")
 def status_of(
     node: Node, prepared: Prepared, verdicts: tuple[Verdict, ...], started_s: float
 ) -> dict[str, Any]:
-    """Return the node's state as plain data; numbers have their units in their names."""
+    """Return the node's state as plain data; names of numbers end in their units."""
     refusal = refusal_of(node)
     room = headroom(node.slots.capacity, node.settings.flows_per_job)
     return {

@@ -13,7 +13,9 @@ from concurrent.futures import Future
 
 from collectors.daemon.left_over import left_over_processes
 from collectors.daemon.node import Attach, Node, Phase
+from collectors.daemon.processes import net_namespace
 from collectors.daemon.readings import take_reading
+from collectors.daemon.set_up import confirm
 from collectors.daemon.work_queue import Turn
 from collectors.errors import NodeError
 from collectors.journal.entries import End, HowEnded, journal_counts
@@ -43,6 +45,8 @@ def end_some(node: Node) -> None:
         return
     for attach in live:
         attach.how = asked[attach.attach_id]
+        if net_namespace(attach.process.pid) == attach.namespace_inode:
+            confirm(node, attach, lambda _: None)  # it entered a moment ago
     try:
         _close(node, live)
     except NodeError as error:
@@ -61,6 +65,7 @@ def _close(node: Node, attaches: Sequence[Attach]) -> None:
     never_entered = [a for a in attaches if a.phase is Phase.ENDED]
     node.events["ended", "unconfirmed"] += len(never_entered)
     if never_entered:
+        tell(never_entered)
         delete_rules(node, never_entered)
     if entered:
         node.sweeper.submit(lambda: _look_and_journal(node, entered))

@@ -72,16 +72,18 @@ def _kill_at(number: int) -> None:
     """Kill this process at half-step *number*: odd ones before a step, even after."""
     passed = 0
 
-    def wrapped(step: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **kw: Any) -> Any:
-            nonlocal passed
-            passed += 1
-            if passed == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def count(where: str) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == number:
+            os.write(2, f"killed {where}\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def wrapped(step: Callable[..., object]) -> Callable[..., object]:
+        def counted(*args: object, **kw: object) -> object:
+            count(f"before {step.__name__}")
             result = step(*args, **kw)
-            passed += 1
-            if passed == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+            count(f"after {step.__name__}")
             return result
 
         return counted

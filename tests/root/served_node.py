@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from collectors.client import Client
+from collectors.client import Client, NoDaemonError
 from collectors.daemon.protocol import (
     AnyReply,
     Attach,
@@ -73,7 +73,7 @@ class ServedNode:
         self._told.settimeout(LIMIT_S)
         self._nursery: subprocess.Popen[str] | None = None
         self.pid = 0
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[str]] = []
 
     def write_config(self, **changed: object) -> None:
         """Write the configuration with some options *changed*."""
@@ -163,6 +163,14 @@ class ServedNode:
         with client, client.patience(LIMIT_S):
             return client.ask(request)
 
+    def answers(self) -> bool:
+        """Return whether a daemon answers."""
+        try:
+            self.status()
+        except NoDaemonError:
+            return False
+        return True
+
     def status(self) -> dict[str, Any]:
         """Return what ``node status`` shows."""
         reply = self.ask(Status())
@@ -175,6 +183,7 @@ class ServedNode:
             subprocess.Popen,
             ["setpriv", "--pdeathsig", "KILL", "sh", "-c", ENTERING, "sh", *command],
             stdin=subprocess.PIPE,
+            text=True,
         )
         self.processes.append(started)
         return Attachable(self, started)
@@ -215,7 +224,7 @@ class ServedNode:
         canary = {name for name in found if len(name) == ATTACH_ID_LENGTH}
         if len(canary) == 1:
             found -= canary | {f"veth{name}" for name in canary}
-        found |= {f"slot {name}" for name in os.listdir(self.runtime / "slots")}
+        found |= {f"slot {path.name}" for path in (self.runtime / "slots").iterdir()}
         return sorted(found)
 
     def wait_clean(self) -> None:
@@ -240,7 +249,7 @@ class ServedNode:
 class Attachable:
     """A process that waits to be told its namespace."""
 
-    def __init__(self, served: ServedNode, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, served: ServedNode, process: subprocess.Popen[str]) -> None:
         self.served = served
         self.process = process
         self.attach_id = ""
@@ -258,7 +267,7 @@ class Attachable:
     def enter(self, namespace: str | None = None) -> None:
         """Let the process enter its namespace, or another, and become its command."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{namespace or self.namespace}\n".encode())
+        self.process.stdin.write(f"{namespace or self.namespace}\n")
         self.process.stdin.close()
 
     def attach(self, job: Job | None = None) -> "Attachable":
@@ -269,10 +278,14 @@ class Attachable:
         self.wait_measured()
         return self
 
+    def is_measured(self) -> bool:
+        """Return whether the journal has the start."""
+        return self.attach_id in self.served.summary().runs
+
     def wait_measured(self) -> None:
         """Wait until the journal has the start."""
         until(
-            lambda: self.attach_id in self.served.summary().runs,
+            self.is_measured,
             lambda: f"a start of {self.attach_id}: {self.served.log.read_text()}",
         )
 
@@ -292,6 +305,13 @@ class Attachable:
         with self.inside() as host, host.socket(family_of(address)) as sender:
             for _ in range(datagrams):
                 sender.sendto(bytes(size_bytes), (address, 9))
+
+    def is_inside(self) -> bool:
+        """Return whether the process is in its namespace and is its command already."""
+        path = Path(f"/proc/{self.process.pid}")
+        pinned = self.served.node.run(os.stat, self.namespace)
+        inside = (path / "ns/net").stat().st_ino == pinned.st_ino
+        return inside and (path / "comm").read_text() != "nsenter\n"
 
     def detach(self) -> Counted:
         """End the run and return its counts."""
