@@ -40,6 +40,7 @@ class NftablesBackend:
         self._transactions = through or transactions()
         self._rules: NodeRules | None = None
         self._links: dict[str, JobLink] = {}
+        self._elements: dict[str, frozenset[bytes]] = {}
 
     def install(
         self,
@@ -65,6 +66,9 @@ class NftablesBackend:
         self._transactions.apply(commands)
         self._rules = rules
         self._links = {link.attach_id: link for link in links}
+        # How the kernel writes intervals is its own affair: learned, not computed.
+        names = shared.interval_sets(rules)
+        self._elements = {name: state.list_elements(name) for name in names}
 
     def setup(self, link: JobLink) -> None:
         """Add a job's counters and rules in one transaction."""
@@ -118,6 +122,9 @@ class NftablesBackend:
         for name in (FROM_JOB, TO_JOB, JOB_DEVICES):
             if state.list_keys(name) != devices:
                 yield f"{name} does not hold the devices of {len(devices)} jobs"
+        for name, elements in self._elements.items():
+            if state.list_elements(name) != elements:
+                yield f"set {name} does not hold what was put there"
 
     def _rule_counts(self, rules: NodeRules) -> dict[str, int]:
         chains = [shared.shared_rules(rules)]

@@ -66,15 +66,19 @@ def count_rules() -> collections.Counter[str]:
     return collections.Counter(text_of(rule[RULE_CHAIN]) for rule in _ours(GET_RULE))
 
 
-def list_keys(name: str) -> set[str]:
-    """Return the keys of the set or map *name*, whose keys are texts."""
+def list_elements(name: str) -> frozenset[bytes]:
+    """Return the elements of the set or map *name*, each as the kernel writes it."""
     of_table = text_attribute(TABLE_OF, TABLE) + text_attribute(SET_NAME, name)
     found = listing(SUBSYSTEM, GET_SET_ELEMENTS, FAMILY_INET, of_table)
-    keys = set()
-    for message in found:
-        elements = attributes_of(message).get(SET_ELEMENTS, b"")
-        keys |= {_key(element) for _, element in each_attribute(elements)}
-    return keys
+    each = (attributes_of(message).get(SET_ELEMENTS, b"") for message in found)
+    return frozenset(
+        element for elements in each for _, element in each_attribute(elements)
+    )
+
+
+def list_keys(name: str) -> set[str]:
+    """Return the keys of the set or map *name*, whose keys are texts."""
+    return {_key(element) for element in list_elements(name)}
 
 
 def list_counters() -> dict[str, Count]:

@@ -59,7 +59,7 @@ class BaseChain:
 PREROUTING = BaseChain("prerouting", "prerouting", -300)
 FLOW_LIMIT = BaseChain("flow_limit", "prerouting", -150)
 FORWARD = BaseChain("forward", "forward", 0)
-MASQUERADE = BaseChain("masquerade", "postrouting", 100, "nat")
+MASQUERADE = BaseChain("source_nat", "postrouting", 100, "nat")
 POSTROUTING = BaseChain("postrouting", "postrouting", 150)
 
 FROM_JOB_FORWARD, TO_JOB_FORWARD = "from_job_forward", "to_job_forward"

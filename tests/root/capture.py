@@ -49,7 +49,8 @@ class Capture:
         self._device = device
         self._socket = host.run(_packet_socket)
         self._found: list[Packet] = []
-        self.other_frames = 0
+        #: Frames that are no IP, such as ARP's, and did not leave from here.
+        self.other_incoming_frames = 0
 
     def __enter__(self) -> "Capture":
         return self
@@ -101,8 +102,8 @@ class Capture:
         if protocol in (ETH_P_IP, ETH_P_IPV6):
             outgoing = kind == socket.PACKET_OUTGOING
             self._found.append(_packet(outgoing, length, bytes(buffer[:length])))
-        else:
-            self.other_frames += 1
+        elif kind != socket.PACKET_OUTGOING:
+            self.other_incoming_frames += 1
         return True
 
 

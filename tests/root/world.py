@@ -143,10 +143,16 @@ class World:
         self.runtime = runtime
         self.rules = RULES
         self.backend = backend or NftablesBackend()
+        self.jobs: list[Job] = []
         self._numbers = itertools.count()
         self._cable()
         self.node.run(forward_packets, (4, 6))
-        self.node.run(self.backend.install, self.rules, [], {})
+        self.install(self.rules)
+
+    def install(self, rules: NodeRules) -> None:
+        """Make the node's table that of *rules*; jobs and their counters stay."""
+        links = [job.link for job in self.jobs]
+        self.node.run(self.backend.install, rules, links, {})
 
     def _cable(self) -> None:
         node, wan, campus = self.node, self.wan, self.campus
@@ -175,19 +181,23 @@ class World:
         ):
             host.run(set_offloads, device, on=on)
 
-    def prepare(self, *, ipv6: bool = True, mtu: int = 1500) -> Job:
-        """Make a job's rules, namespace and link; the link is still down."""
+    def plan(self, *, ipv6: bool = True) -> JobLink:
+        """Return the next slot's link; nothing of it is made."""
         number = next(self._numbers)
         pair_v6 = ipv6_pair(number, JOB_BLOCK_V6) if ipv6 else None
-        link = JobLink(
-            f"{number:010x}", number, ipv4_pair(number, JOB_BLOCK_V4), pair_v6
-        )
+        pair_v4 = ipv4_pair(number, JOB_BLOCK_V4)
+        return JobLink(f"{number:010x}", number, pair_v4, pair_v6)
+
+    def prepare(self, *, ipv6: bool = True, mtu: int = 1500) -> Job:
+        """Make a job's rules, namespace and link; the link is still down."""
+        link = self.plan(ipv6=ipv6)
         namespace = self.node.run(create_namespace, self.runtime, link.attach_id)
         self.node.run(self.backend.setup, link)
         self.node.run(create_link, link, namespace, mtu)
         descriptor = self.node.run(os.open, namespace, os.O_RDONLY)
         try:
-            return Job(self, link, Host(link.device, descriptor))
+            self.jobs.append(Job(self, link, Host(link.device, descriptor)))
+            return self.jobs[-1]
         finally:
             os.close(descriptor)
 
@@ -202,6 +212,7 @@ class World:
     def end(self, job: Job) -> None:
         """End a job in the order that loses nothing."""
         link = job.link
+        self.jobs.remove(job)
         self.node.run(bring_down, link.device)
         self.node.run(self.backend.teardown, [link.attach_id])
         pairs = [pair for pair in (link.ipv4, link.ipv6) if pair]
