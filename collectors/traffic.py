@@ -1,9 +1,9 @@
 """What is counted: six classes of traffic, a partition of a job's packets.
 
-A packet is classed once per direction by its remote address as seen at the job's link:
-*local* (the node itself, another job, multicast, broadcast, link-local), else *internal*
-(the configured campus blocks), else *external*.  A counted byte is a byte of an IP
-packet at the netfilter hook: neither Ethernet headers nor what segmentation adds later.
+A packet is classed once per direction by its remote address as seen at the job's
+link: *local* (the node itself, another job, multicast, broadcast, link-local), else
+*internal* (the configured campus blocks), else *external*.  A counted byte is a byte of
+an IP packet at the netfilter hook: neither Ethernet headers nor what segmentation adds.
 """
 
 import dataclasses
@@ -76,3 +76,27 @@ class Count:
 
 #: A job's counts by attribute name: the six classes, and a site's own views.
 JobCounts = Mapping[str, Count]
+
+
+def local_as_internal(counts: JobCounts) -> dict[str, Count]:
+    """Return *counts* with what is local counted as internal: the four of 2011.
+
+    >>> name = attributes.NETWORK_OUTGOING_LOCAL
+    >>> local_as_internal({name: Count(60, 1)})
+    {'NetworkOutgoingInternal': Count(ip_bytes=60, packets=1)}
+    """
+    folded: dict[str, Count] = {}
+    internal = {
+        each.direction: each.attribute
+        for each in TRAFFIC_CLASSES
+        if each.zone is Zone.INTERNAL
+    }
+    becomes = {
+        str(each.attribute): str(internal[each.direction])
+        for each in TRAFFIC_CLASSES
+        if each.zone is Zone.LOCAL
+    }
+    for name, count in counts.items():
+        target = becomes.get(name, name)
+        folded[target] = folded.get(target, Count()) + count
+    return folded

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,11 +64,13 @@ def _gauge(name: str, meaning: str, value: int) -> Iterator[str]:
 
 
 def _conntrack(node: Node) -> Iterator[str]:
-    room = headroom(node.slots.capacity, node.settings.flows_per_job)
+    room = headroom(os.cpu_count() or 1, node.settings.flows_per_job)
     if room is not None:
         yield from _gauge("conntrack_entries", "Entries in use", room.in_use)
         yield from _gauge("conntrack_limit", "Entries at most", room.limit)
-        yield from _gauge("conntrack_needed", "Entries of full slots", room.needed)
+        yield from _gauge(
+            "conntrack_needed", "Entries that a job on each core may need", room.needed
+        )
 
 
 def _bytes(node: Node) -> Iterator[str]:

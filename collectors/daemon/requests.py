@@ -40,6 +40,7 @@ from collectors.daemon.work_queue import Turn
 from collectors.journal.entries import Tag as TagEntry
 from collectors.journal.entries import journal_counts
 from collectors.journal.writer import utc_now
+from collectors.traffic import local_as_internal
 from poolmeter.errors import one_line
 
 #: One job's flush is answered from a reading of its own at most so often.
@@ -226,9 +227,12 @@ class Requests:
 def counted(node: Node, attach: Attach) -> Counted:
     """Return what a run was counted so far, or at its end."""
     spoofed = node.tally.spoofed(attach.attach_id)
+    counts = node.tally.counts(attach.attach_id)
+    if node.settings.local == "internal":
+        counts = local_as_internal(counts)
     return Counted(
         attach_id=attach.attach_id,
-        counts=journal_counts(node.tally.counts(attach.attach_id)),
+        counts=journal_counts(counts),
         final=not attach.is_live,
         partial=attach.partial,
         journaled=attach.phase is not Phase.ENDING,

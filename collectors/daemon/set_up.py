@@ -5,7 +5,9 @@ import dataclasses
 import logging
 import os
 import secrets
+import socket
 import time
+import zlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -68,10 +70,21 @@ def refusal_of(node: Node) -> tuple[str, str] | None:
     disabled = Path(node.settings.disabled_file)
     if disabled.exists():
         return "disabled", f"{disabled} is there"
+    if not is_rolled_out(socket.gethostname(), node.settings.rollout_percent):
+        return "rollout", f"rollout_percent is {node.settings.rollout_percent}"
     if node.journal.trouble is not None:
         return "journal", node.journal.trouble
     refusal = node.gate.refusal()
     return (refusal.reason, refusal.detail) if refusal else None
+
+
+def is_rolled_out(host: str, percent: int) -> bool:
+    """Return whether *host* is among the first *percent* of all hosts, by its name.
+
+    >>> [is_rolled_out("wn17.example.org", percent) for percent in (0, 5, 100)]
+    [False, False, True]
+    """
+    return zlib.crc32(host.encode()) % 100 < percent
 
 
 def refuse(node: Node, ticket: Ticket, reason: str, detail: str) -> None:

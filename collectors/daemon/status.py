@@ -1,6 +1,7 @@
 """What `poolmeter node status` shows and what the metrics are made of."""
 
 import dataclasses
+import os
 import time
 from typing import Any
 
@@ -23,7 +24,7 @@ def status_of(
 ) -> dict[str, Any]:
     """Return the node's state as plain data; names of numbers end in their units."""
     refusal = refusal_of(node)
-    room = headroom(node.slots.capacity, node.settings.flows_per_job)
+    room = headroom(os.cpu_count() or 1, node.settings.flows_per_job)
     return {
         "version": __version__,
         "up_s": round(time.monotonic() - started_s),

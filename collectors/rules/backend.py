@@ -11,7 +11,7 @@ from collectors.traffic import Count, Direction, JobCounts
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SiteClass:
-    """A site's own overlapping view (``NetworkOutgoingStorage``): never summed or priced.
+    """A site's own overlapping view, such as ``NetworkOutgoingStorage``: never summed.
 
     ``protocol`` is ``tcp``, ``udp`` or ``None`` for any; ``ports`` are those of the
     remote end, empty for any.
@@ -40,7 +40,7 @@ class NodeRules:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RulesReading:
-    """One table-wide reading: each job's counts by attach id, and what belongs to none."""
+    """One reading of the table: each job's counts by attach id, and what is of none."""
 
     jobs: Mapping[str, JobCounts]
     total: Mapping[Direction, Count]
@@ -48,7 +48,7 @@ class RulesReading:
 
 
 class RuleBackend(Protocol):
-    """Rules of a whole node.  Every method is idempotent and runs in the caller's netns.
+    """Rules of a whole node.  Every method is idempotent, in the caller's netns.
 
     Failures raise :class:`collectors.errors.RulesError` and leave either all or nothing
     of the change.
@@ -57,12 +57,15 @@ class RuleBackend(Protocol):
     name: str
 
     def install(
-        self, rules: NodeRules, links: Sequence[JobLink], counts: Mapping[str, JobCounts]
+        self,
+        rules: NodeRules,
+        links: Sequence[JobLink],
+        counts: Mapping[str, JobCounts],
     ) -> None:
         """Make the node's table whole in one transaction.
 
-        For the start, a reload (networks changed) and a restore: *links* have their rules
-        afterwards, and counters that were lost start at *counts* (by attach id); a
+        For the start, a reload (networks changed) and a restore: *links* have their
+        rules afterwards, and counters that were lost start at *counts* (by attach id); a
         counter that still exists keeps its own value.
         """
 
@@ -70,7 +73,7 @@ class RuleBackend(Protocol):
         """Add a job's counters and rules: before its link is up."""
 
     def teardown(self, attach_ids: Sequence[str]) -> None:
-        """Remove the rules of these attaches in one transaction; unknown ones are fine."""
+        """Remove these attaches' rules in one transaction; unknown ones are fine."""
 
     def check(self) -> str | None:
         """Return what is missing or altered in the table, in one line, or ``None``."""
