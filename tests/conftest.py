@@ -26,6 +26,9 @@ from tests.needs import (
 
 SEED_VARIABLE = "POOLMETER_SEED"
 
+#: The order of the folders; within each that of their names.
+SLOWEST_FIRST = ("soak", "pool", "root", "property", "golden", "unit")
+
 # A shared machine stalls for seconds: time limits of hypothesis would be noise.
 settings.register_profile(
     "few",
@@ -87,11 +90,23 @@ def tests_of(config: pytest.Config) -> Path:
     return config.rootpath / "tests"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what ``-n auto`` means: one worker more than cores, for a pool waits."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(
     session: pytest.Session, items: list[pytest.Item]
 ) -> None:
-    """Add a test for each required need; last, so that ``-k`` does not leave it out."""
+    """Put the slow folders first and add a test for each required need.
+
+    Last of all plugins, so that ``-k`` does not leave a need out.  A slow file that
+    a worker takes last is one that the others wait for.
+    """
+    tests = tests_of(session.config)
+    items.sort(key=lambda item: SLOWEST_FIRST.index(folder_of(item.path, tests)))
     items += [
         RequiredNeed.from_parent(session, name=f"REQUIRE={name}")
         for name in required_needs(os.environ.get("REQUIRE", ""))
