@@ -68,6 +68,16 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("soak" if is_soak() else "few")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End a worker in silence: its interpreter is taken down with DuckDB still loaded.
+
+    DuckDB's bindings then list what was not freed, which says nothing of a test.
+    """
+    if hasattr(config, "workerinput"):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def pytest_report_header() -> list[str]:
     """Say which needs are met and how to repeat the random choices."""
     missing = {name: why_missing(name) for name in NEEDS}
