@@ -5,18 +5,19 @@ ledger for every VO.
 """
 
 import functools
+from typing import Any
 
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 
 def sql_of(expression: ir.Table, dialect: str) -> str:
     """Return *expression* in the SQL that ibis calls *dialect* (``"pyspark"``)."""
-    return _compiled(expression.op(), dialect)
+    operation: Any = expression.op()
+    return _compiled(operation, dialect)
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(operation: ops.Relation, dialect: str) -> str:
+def _compiled(operation: Any, dialect: str) -> str:  # noqa: ANN401
     """Compile; expressions that are made alike have operations that are equal."""
     return str(ibis.to_sql(operation.to_expr(), dialect=dialect))

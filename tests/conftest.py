@@ -5,6 +5,7 @@ Environment: ``REQUIRE=root,pool,iptables`` makes missing needs fail,
 full numbers.
 """
 
+import atexit
 import difflib
 import os
 import random
@@ -66,16 +67,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # In the environment, so that workers and child processes have the same one.
     os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().getrandbits(32)))
     settings.load_profile("soak" if is_soak() else "few")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End a worker in silence: its interpreter is taken down with DuckDB still loaded.
-
-    DuckDB's bindings then list what was not freed, which says nothing of a test.
-    """
     if hasattr(config, "workerinput"):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        atexit.register(_silence)
+
+
+def _silence() -> None:
+    """Let what the interpreter's end says go nowhere.
+
+    The one of a worker is taken down with DuckDB still loaded, whose bindings then
+    list what was not freed.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def pytest_report_header() -> list[str]:
