@@ -215,6 +215,7 @@ def names_in(module: str, pattern: str) -> set[str]:
 def test_every_contradiction_is_explained() -> None:
     page = (DOCS / "ap-admin.md").read_text("utf-8")
     yielded = names_in("probe.normalise.contradictions", r'yield "(\w+)"')
+    yielded |= names_in("probe.normalise.run", r'yield "(\w+)"')
     added = names_in("probe.normalise.contradictions", r'\(\("(\w+)",\)')
     section = page.partition("\n## Contradictions")[2].partition("\n## ")[0]
     first_cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
