@@ -3,6 +3,7 @@
 import click
 
 from poolmeter.cli import shared_options
+from reports.compare.cli import compare_command
 from reports.mail_cli import mail_command
 from reports.policy.cli import policy_command
 from reports.prices_cli import prices_group
@@ -16,6 +17,7 @@ def report() -> None:
 
 
 report.add_command(statement_command)
+report.add_command(compare_command)
 report.add_command(close_command)
 report.add_command(mail_command)
 report.add_command(policy_command)
