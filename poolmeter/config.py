@@ -143,6 +143,14 @@ Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Hours = Annotated[int, msgspec.Meta(ge=0, le=24 * 31)]
 
 
+#: Where the official probe's packages put their configuration.
+OFFICIAL_PROBECONFIGS = (
+    "/etc/gratia/condor-ap/ProbeConfig",
+    "/etc/gratia/condor/ProbeConfig",
+    "/etc/gratia/htcondor-ce/ProbeConfig",
+)
+
+
 class GratiaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[gratia]``: usage records of the ledger's jobs to a Gratia / GRACC server."""
 
@@ -165,6 +173,7 @@ class GratiaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size_limit_mb: Annotated[int, msgspec.Meta(ge=1)] = 1000
     bundle_records: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 500
     metrics_file: str | None = None  # for the textfile collector of Prometheus
+    official_probeconfigs: tuple[str, ...] = OFFICIAL_PROBECONFIGS  # not to be enabled
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from xml.parsers import expat
 
-from poolmeter.units import MS_PER_S, SECONDS_PER_DAY, SECONDS_PER_HOUR
+from poolmeter.units import (
+    MS_PER_S,
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    SECONDS_PER_MINUTE,
+)
+from probe.gratia.usage_record import UNKNOWN_VO
 
 RECORD_NAMES = ("JobUsageRecord", "UsageRecord")
-UNKNOWN_VO = "unknown"
 
 _DURATION = re.compile(
     r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?"
@@ -97,8 +102,10 @@ def duration_ms(text: str) -> int:
     if found is None or not any(found.groups()):
         raise ForeignXmlError(f"no duration: {text!r}")
     days, hours, minutes, seconds = (Decimal(part or 0) for part in found.groups())
-    total_s = days * SECONDS_PER_DAY + hours * SECONDS_PER_HOUR + minutes * 60 + seconds
-    return round(total_s * MS_PER_S)
+    whole_s = (
+        days * SECONDS_PER_DAY + hours * SECONDS_PER_HOUR + minutes * SECONDS_PER_MINUTE
+    )
+    return round((whole_s + seconds) * MS_PER_S)
 
 
 def _time(text: str) -> dt.datetime:
