@@ -41,7 +41,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
             names = ", ".join(one_line(job) for job in jobs[:SHOWN_JOBS])
             more = ", ..." if len(jobs) > SHOWN_JOBS else ""
             why = f" ({REASONS[kind]})" if REASONS[kind] else ""
-            yield f"{kind}: {len(jobs):,} jobs{why}: {names}{more}"
+            yield f"{len(jobs):,} x {kind}{why}: {names}{more}"
     if not any(comparison.differing.values()):
         yield "every job is on both sides with the same end, VO, wall and CPU time"
 
