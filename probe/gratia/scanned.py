@@ -93,7 +93,7 @@ class Scanned:
             LedgerError: It cannot be written.
         """
         make_folder(self._box.folder)
-        text = msgspec.json.encode(self._content, order="sorted").decode()
+        text = msgspec.json.encode(self._content).decode()
         write_text(_path(self._box), f"{text}\n")
 
 
