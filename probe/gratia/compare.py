@@ -23,6 +23,9 @@ Progress = Callable[[RecordFile], None]
 #: The official probe rounds each of its times; so much a job is no difference.
 TOLERANCE_MS = 1000
 
+#: Folders of our outbox with what is not to be sent.
+NOT_SENT = ("making", "quarantine")
+
 DIFFERENCES = (
     "only official",
     "only ours",
@@ -129,7 +132,7 @@ def compare(
     """
     sides = (
         read_side(record_files(official), period, progress=progress),
-        read_side(record_files(ours), period, progress=progress),
+        read_side(record_files(ours, without=NOT_SENT), period, progress=progress),
     )
     return Comparison(*sides, differing=_differing(*sides))
 

@@ -11,7 +11,7 @@ import lzma
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 #: No record and no bundle that a server takes is larger.
@@ -34,21 +34,24 @@ class RecordFile:
     fault: str | None = None
 
 
-def record_files(folder: Path) -> Iterator[RecordFile]:
+def record_files(
+    folder: Path, *, without: Collection[str] = ()
+) -> Iterator[RecordFile]:
     """Yield every file below *folder* that is XML, in the order of names.
 
-    What is neither XML nor an archive is passed over: job ads, logs, locks.
+    What is neither XML nor an archive is passed over (job ads, logs, locks), and so
+    are folders whose names are in *without*.
     """
-    for path in _files_below(folder):
+    for path in _files_below(folder, without):
         try:
             yield from _contents(path)
         except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as why:
             yield RecordFile(str(path), fault=str(why) or type(why).__name__)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path, without: Collection[str]) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name not in without)
         for name in sorted(names):
             path = Path(parent) / name
             if path.is_file() and not path.is_symlink():

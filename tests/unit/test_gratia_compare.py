@@ -187,6 +187,14 @@ def test_times_of_other_zones_are_the_same_times(official: Path, ours: Path) -> 
     assert compare(official, ours).exit_code == ExitCode.DONE
 
 
+def test_what_we_have_set_aside_is_not_ours_to_send(official: Path, ours: Path) -> None:
+    put(official, record())
+    (ours / "quarantine").mkdir()
+    bundle(ours / "quarantine", record())
+
+    assert differing(compare(official, ours)) == {"only official": 1}
+
+
 def too_large(path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"<JobUsageRecord>")
