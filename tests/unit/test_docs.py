@@ -29,10 +29,10 @@ PAGES = (REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md")))
 
 #: Hosts that sources of prices, licences and the like stand at; add one on purpose.
 KNOWN_HOSTS = re.compile(
-    r"[^.]*|(.*\.)?example(\.org|\.com)?|10(\.\d+){3}|203\.0\.113\.\d+|www\.apache\.org"
+    r"[^.]*|(.*\.)?example(\.org|\.com)?(:\d+)?|10(\.\d+){3}|203\.0\.113\.\d+|www\.apache\.org"
     r"|aws\.amazon\.com|github\.com|wring\.co|www\.egresscost\.com"
     r"|readwrite\.com|highedwebtech\.com"
-    r"|keepachangelog\.com|semver\.org"
+    r"|keepachangelog\.com|semver\.org|www\.gridforum\.org"
 )
 URL = re.compile(r"https?://([^/\s\"'`<>)]*)")
 MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:root|Users|work)/|\.\./shared")
@@ -159,7 +159,7 @@ def test_the_example_configuration_holds_every_option_with_its_default() -> None
 
 
 def test_the_configurations_in_the_docs_are_accepted() -> None:
-    for page in ("configuration.md", "mail.md"):
+    for page in ("configuration.md", "gratia.md", "mail.md"):
         for text in code_blocks(DOCS / page, "toml"):
             assert parse_config(text) != Config()
 
