@@ -15,7 +15,6 @@ import datetime as dt
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from poolmeter.errors import LedgerError
 from probe.gratia.bundle import envelope, form_body, records_in
@@ -31,19 +30,13 @@ from probe.gratia.outbox import (
     write_reason,
 )
 from probe.gratia.reply import Reply
+from probe.gratia.transport import Server
 
 #: So many answers in a row that are no word on a bundle end a run.
 FAILURES_IN_A_ROW = 2
 
 #: Told of how many of how many bundles are done.
 Progress = Callable[[int, int], None]
-
-
-class Poster(Protocol):
-    """What sends a body and returns the answer: :class:`~.transport.Server`."""
-
-    def post(self, body: bytes) -> Reply:
-        """Return the server's answer to *body*."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,7 +53,7 @@ class Sent:
 
 def send(
     outbox: Outbox,
-    server: Poster,
+    server: Server,
     *,
     now: dt.datetime,
     progress: Progress | None = None,
@@ -99,7 +92,7 @@ class _Run:
     def __init__(
         self,
         outbox: Outbox,
-        server: Poster,
+        server: Server,
         due: deque[tuple[Box, Path]],
         now: dt.datetime,
         progress: Progress | None,
