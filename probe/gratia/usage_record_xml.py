@@ -6,6 +6,7 @@ take.  Where an element is repeated GRACC keeps the last one only, so there is o
 """
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
@@ -139,13 +140,16 @@ def _element(name: str, value: str | int | None, **attributes: str | None) -> st
     """Return an element, nothing at all for an unknown value."""
     if value is None:
         return ""
+    text = escape(value) if isinstance(value, str) else value
     noted = "".join(
         f' urwg:{key}="{_attribute(note)}"'
         for key, note in attributes.items()
         if note is not None
     )
-    return f"<{name}{noted}>{escape(str(value))}</{name}>"
+    return f"<{name}{noted}>{text}</{name}>"
 
 
+@functools.lru_cache(maxsize=1024)
 def _attribute(value: str) -> str:
+    """Return *value* as it stands in an attribute; most are the same in all records."""
     return escape(value, {'"': "&quot;"})
