@@ -28,6 +28,7 @@ soak: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench.merge_memory
 	$(BIN)/python -m bench.probe_rate
+	$(BIN)/python -m bench.gratia
 	$(BIN)/python -m bench.statement
 pool: .venv/.dev
 	$(BIN)/python -m tests.pool.shell
