@@ -30,6 +30,7 @@ from probe.gratia.outbox import (
     has_reason,
     move,
     remove,
+    remove_temporary_files,
     write_bundle,
     write_reason,
 )
@@ -101,6 +102,8 @@ def recover(box: Box) -> None:
     Raises:
         LedgerError: A file cannot be moved.
     """
+    for stage in (box.making, box.due, box.quarantine):
+        remove_temporary_files(stage)
     for intent in intents(box):
         if intent.with_suffix(SUFFIX).exists():
             enter(box, intent)

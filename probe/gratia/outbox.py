@@ -18,7 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from poolmeter.durable import fsync_folder, make_folder, replacing, write_error
+from poolmeter.durable import (
+    fsync_folder,
+    make_folder,
+    replacing,
+    temporary_path,
+    write_error,
+)
 from poolmeter.durable import write_text as write_durably
 from poolmeter.errors import LedgerError, LedgerMismatchError
 from poolmeter.ledger.layout import file_name_of
@@ -208,3 +214,13 @@ def remove(path: Path) -> None:
             fsync_folder(path.parent)
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Delete what a killed run was writing; nobody else writes into *folder*.
+
+    Raises:
+        LedgerError: A file cannot be deleted.
+    """
+    for path in folder.glob(temporary_path(Path("*")).name):
+        remove(path)
