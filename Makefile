@@ -12,6 +12,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$p && break; done)
 BIN := .venv/bin
+# Files of tests side by side, each whole in one process; `pytest` by hand has one.
+SIDE_BY_SIDE = --numprocesses auto --dist loadfile --no-loadscope-reorder
 INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
 
 .PHONY: demo test lint soak bench docs pool
@@ -19,13 +21,14 @@ demo: .venv/.demo
 	$(BIN)/poolmeter demo
 test: .venv/.dev
 	$(BIN)/python -m tests.prepare
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 soak: .venv/.dev
 	$(BIN)/python -m tests.prepare
 	POOLMETER_SOAK=1 $(BIN)/python -m pytest --timeout 14400
 bench: .venv/.dev
 	$(BIN)/python -m bench.merge_memory
 	$(BIN)/python -m bench.probe_rate
+	$(BIN)/python -m bench.gratia
 	$(BIN)/python -m bench.statement
 pool: .venv/.dev
 	$(BIN)/python -m tests.pool.shell

@@ -1,7 +1,7 @@
 """A ledger of invented jobs, as large as wanted: the same for the same number.
 
 Sixteen VOs, 400 owners, a few hundred shapes, some runs missing, some counts unknown,
-some jobs over the month's edges; what is not computed with is null.
+some jobs over the month's edges, some held, removed, failed or elsewhere; what is not computed with is null.
 """
 
 import datetime as dt
@@ -35,7 +35,18 @@ SELECT $schedd AS schedd, 'T2_EX' AS site, i AS cluster_id, 0 AS proc_id,
     'user' || r(i, 1, 400) AS owner, 'vo' || r(i, 1, 400) % 16 AS vo,
     'token_issuer' AS vo_source,
     CASE WHEN r(i, 2, 4) = 0 THEN 'project' || r(i, 1, 400) % 40 END AS project,
-    'completed' AS job_status, r(i, 3, 200) > 0 AS billable,
+    CASE WHEN r(i, 19, 40) = 0 THEN 'removed' ELSE 'completed' END AS job_status,
+    CASE WHEN r(i, 19, 40) > 0 THEN (r(i, 20, 12) = 0)::INT END AS exit_code,
+    CASE WHEN r(i, 21, 60) = 0 THEN 1 ELSE 0 END AS holds,
+    CASE WHEN r(i, 21, 60) = 0 THEN 12 + r(i, 22, 3) END AS hold_reason_code,
+    CASE WHEN r(i, 21, 60) = 0
+         THEN 'Error from slot1_' || r(i, 23, 40) || '@node' || r(i, 24, 500)
+              || ': reason ' || chr((97 + r(i, 22, 9))::INT) END AS hold_reason,
+    'slot1_' || r(i, 23, 40) || '@node' || r(i, 24, 500) AS last_remote_host,
+    CASE WHEN r(i, 25, 9) > 0 THEN 'T2_EX' WHEN r(i, 26, 2) = 0 THEN 'T2_FAR' END
+        AS execute_site,
+    known(i, 27, 100000000 + r(i, 28, 4000000000)) AS memory_peak_bytes,
+    r(i, 3, 200) > 0 AS billable,
     CASE WHEN r(i, 3, 200) = 0 THEN 'universe_7' END AS unbilled_reason,
     make_timestamptz($day_us + r(i, 4, 86400000) * 1000) AS ended_at,
     CASE WHEN r(i, 5, 50) > 0

@@ -1,7 +1,7 @@
 """Per-job accounting for HTCondor pools: the ground floor that all parts import.
 
-For analysts: :func:`jobs` reads a ledger into pandas, :func:`statement` prices a
-month.  What they need is imported when they are called.
+For analysts: :func:`jobs` and :func:`runs` read a ledger into pandas,
+:func:`statement` prices a month.  What they need is imported when they are called.
 """
 
 import typing
@@ -11,7 +11,7 @@ if typing.TYPE_CHECKING:
     import pandas as pd
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "jobs", "statement"]
+__all__ = ["__version__", "jobs", "runs", "statement"]
 
 
 def jobs(
@@ -34,6 +34,30 @@ def jobs(
     from poolmeter.lazy import load  # noqa: PLC0415 - keeps `import poolmeter` light
 
     read_frame = load("poolmeter.frames:read_frame", extra="reports")
+    return typing.cast("pd.DataFrame", read_frame(ledger, month, columns))
+
+
+def runs(
+    ledger: str | PathLike[str],
+    *,
+    month: str | None = None,
+    columns: typing.Sequence[str] = (),
+) -> "pd.DataFrame":
+    """Return the runs that ended in *month* (``YYYY-MM``, UTC), or all of them.
+
+    One row a run, also of jobs that are still queued, where the probe reads an epoch
+    history; columns as in ``docs/record.md``.  What a run moved is the difference of
+    two sums, null where its count is missing; with ``spans_runs`` it is also that of
+    the runs before it whose counts are.
+
+    Raises:
+        UsageError: The month is none, or a column does not exist.
+        LedgerError: The ledger cannot be read.
+        MissingPartError: The extra ``reports`` is not installed.
+    """
+    from poolmeter.lazy import load  # noqa: PLC0415 - keeps `import poolmeter` light
+
+    read_frame = load("poolmeter.frames:read_runs_frame", extra="reports")
     return typing.cast("pd.DataFrame", read_frame(ledger, month, columns))
 
 

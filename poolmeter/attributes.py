@@ -61,6 +61,11 @@ JOB_MATERIALIZE_DIGEST_FILE = _A(
 )
 JOB_START_DATE = _A("JobStartDate", "Unix s", "first start of a shadow")
 JOB_CURRENT_START_DATE = _A("JobCurrentStartDate", "Unix s", "start of the last run")
+JOB_CURRENT_START_EXECUTING_DATE = _A(
+    "JobCurrentStartExecutingDate", "Unix s", "the executable began, in the last run"
+)
+SHADOW_BDAY = _A("ShadowBday", "Unix s", "start of the present shadow")
+EPOCH_WRITE_DATE = _A("EpochWriteDate", "Unix s", "when a run was written down")
 COMPLETION_DATE = _A("CompletionDate", "Unix s", "0 or absent for removed jobs")
 ENTERED_CURRENT_STATUS = _A("EnteredCurrentStatus", "Unix s", "end, for an ended job")
 LEAVE_JOB_IN_QUEUE = _A("LeaveJobInQueue", "bool", "may keep an ended job for days")
@@ -72,7 +77,10 @@ NUM_JOB_STARTS = _A("NumJobStarts", "count", "runs that reached the executable")
 NUM_SHADOW_STARTS = _A("NumShadowStarts", "count", "shadows, failed ones included")
 NUM_JOB_RECONNECTS = _A("NumJobReconnects", "count", "shadow found its starter again")
 NUM_HOLDS = _A("NumHolds", "count", "times that the job was held")
+TICKET_OF_EXECUTION = _A("ToE", "ad", "who ended the last run that ended, and when")
+VACATE_REASON = _A("VacateReason", "text", "why the last run was evicted")
 VACATE_REASON_CODE = _A("VacateReasonCode", "code", "why the last run was evicted")
+LAST_VACATE_TIME = _A("LastVacateTime", "Unix s", "end of the last run cut short")
 
 # --- CPU, memory, disk --------------------------------------------------------
 CUMULATIVE_REMOTE_USER_CPU = _A("CumulativeRemoteUserCpu", "s", "all runs, from 8.8")
@@ -88,6 +96,9 @@ CUMULATIVE_SLOT_TIME = _A(
 )
 GPUS_PROVISIONED = _A("GPUsProvisioned", "GPUs", "GPUs of the slot")
 REQUEST_GPUS = _A("RequestGPUs", "GPUs", "asked for")
+RESIDENT_SET_SIZE = _A("ResidentSetSize", "KiB", "peak, rounded up; never read")
+IMAGE_SIZE = _A("ImageSize", "KiB", "virtual size, rounded up; never read")
+IMAGE_SIZE_RAW = _A("ImageSize_RAW", "KiB", "virtual size; never read")
 RESIDENT_SET_SIZE_RAW = _A("ResidentSetSize_RAW", "KiB", "peak, not rounded")
 MEMORY_USAGE = _A("MemoryUsage", "MiB", "an expression over the rounded size")
 MEMORY_PROVISIONED = _A("MemoryProvisioned", "MiB", "memory of the slot")
@@ -125,6 +136,8 @@ GLEXEC_SUBJECT = _A(
 GLEXEC_TIME = _A("glexec_time", "Unix s", "start of the last payload")
 
 # --- where it ran and how it ended --------------------------------------------------
+REMOTE_HOST = _A("RemoteHost", "text", "slot of the present run")
+REMOTE_POOL = _A("RemotePool", "text", "pool that the present run flocked to")
 LAST_REMOTE_HOST = _A("LastRemoteHost", "text", "slot of the last run")
 LAST_REMOTE_POOL = _A("LastRemotePool", "text", "pool flocked to")
 STARTD_PRINCIPAL = _A("StartdPrincipal", "text", "the startd's identity; slot evidence")

@@ -43,6 +43,11 @@ GROUPS: dict[str, Group] = {
     "probe": Group(
         "probe.cli:probe", "probe", "Read job history into the ledger (access point)."
     ),
+    "gratia": Group(
+        "probe.gratia.cli:gratia",
+        "probe",
+        "Report the ledger's jobs to a Gratia / GRACC server (access point).",
+    ),
     "report": Group(
         "reports.cli:report", "reports", "Price the ledger's usage as statements."
     ),

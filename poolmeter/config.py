@@ -5,6 +5,7 @@ into a silently unused setting.  Every option has a default; a pool with one
 schedd on this machine needs no file at all.
 """
 
+import datetime as dt
 import difflib
 import os
 import re
@@ -20,6 +21,7 @@ from poolmeter.node_config import NodeConfig, SiteClassConfig
 ENVIRONMENT_VARIABLE = "POOLMETER_CONFIG"
 DEFAULT_PATH = Path("/etc/poolmeter/poolmeter.toml")
 DEFAULT_LEDGER = Path("/var/lib/poolmeter/ledger")
+DEFAULT_OUTBOX = Path("/var/lib/poolmeter/outbox")
 
 VoSource = Literal[
     "token_issuer",
@@ -65,6 +67,7 @@ class ProbeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedd: str | None = None  # Name of the schedd; default: this host's full name
     site: str | None = None  # site name that stands in every record
     history: tuple[str, ...] = ("/var/lib/condor/spool/history",)
+    epoch_history: tuple[str, ...] = ()  # live epoch histories: the runs of jobs
     bill_routed_source: bool = False  # true where only the CE's history is read
     network_other: tuple[str, ...] = ()  # further Network... attributes to keep
     extra_attributes: tuple[str, ...] = ()  # kept as raw text in the column extra
@@ -129,6 +132,51 @@ class MailConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recipients: dict[str, tuple[MailAddress | Recipient, ...]] = {}
 
 
+#: Scheme, host, port and, where it is not Gratia's own, the path.
+GratiaUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\Ahttps?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+        r"(/[!-~]*)?\Z"
+    ),
+]
+Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+Hours = Annotated[int, msgspec.Meta(ge=0, le=24 * 31)]
+
+
+#: Where the official probe's packages put their configuration.
+OFFICIAL_PROBECONFIGS = (
+    "/etc/gratia/condor-ap/ProbeConfig",
+    "/etc/gratia/condor/ProbeConfig",
+    "/etc/gratia/htcondor-ce/ProbeConfig",
+)
+
+
+class GratiaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[gratia]``: usage records of the ledger's jobs to a Gratia / GRACC server."""
+
+    mode: Literal["off", "shadow", "live"] = "off"
+    url: GratiaUrl | None = None
+    ca_file: str | None = None  # certificates to trust instead of the system's
+    certificate_file: str | None = None  # client certificate, PEM
+    key_file: str | None = None  # its key; default: in certificate_file
+    timeout_s: Seconds = 300
+    cutover: Moment | None = None  # jobs that ended before it are not reported
+    delay_hours: Hours = 0
+    site_name: str | None = None  # default: [probe] site
+    probe_name: str | None = None  # default: condor-ap: and the schedd's host
+    grid: str = "OSG"
+    resource_type: str = "Batch"
+    vo: str | None = None  # the VO of every job, whatever the rules say
+    per_run: bool = False  # one record a run instead of one a job
+    extra_attributes: tuple[str, ...] = ()  # of [probe] extra_attributes, to be sent
+    outbox: str = str(DEFAULT_OUTBOX)
+    size_limit_mb: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    bundle_records: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 500
+    metrics_file: str | None = None  # for the textfile collector of Prometheus
+    official_probeconfigs: tuple[str, ...] = OFFICIAL_PROBECONFIGS  # not to be enabled
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration; every section may be left out."""
 
@@ -138,6 +186,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report: ReportConfig = ReportConfig()
     mail: MailConfig = MailConfig()
     node: NodeConfig = NodeConfig()
+    gratia: GratiaConfig = GratiaConfig()
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -216,6 +265,7 @@ def known_keys() -> tuple[str, ...]:
         Recipient,
         NodeConfig,
         SiteClassConfig,
+        GratiaConfig,
     )
     names = [*Config.__struct_fields__]
     for section in sections:

@@ -36,7 +36,7 @@ def replacing(path: Path, *, mode: int = FILE_MODE) -> Iterator[Path]:
         yield temporary
         _fsync(temporary, os.O_RDWR)
         temporary.replace(path)
-        _fsync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        fsync_folder(path.parent)
     except OSError as error:
         _discard(temporary)
         raise write_error(path, error) from error
@@ -82,11 +82,20 @@ def make_folder(path: Path) -> None:
     try:
         for folder in reversed(missing):
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            _fsync(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+            fsync_folder(folder.parent)
     except OSError as error:
         raise write_error(path, error) from error
     if not path.is_dir():
         raise LedgerError(str(path), expected="a folder", found="a file")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make durable which names stand in *folder*.
+
+    Raises:
+        OSError: The kernel could not.
+    """
+    _fsync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _create_empty(path: Path, mode: int) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from poolmeter.errors import UsageError
+from poolmeter.ledger.run_differences import runs_between
 from poolmeter.ledger.scan import job_batches
 from poolmeter.ledger.schema import jobs_schema
 
@@ -36,6 +37,24 @@ def read_frame(
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
+def read_runs_frame(
+    ledger: str | PathLike[str], month: str | None, columns: Sequence[str]
+) -> pd.DataFrame:
+    """Return runs as Arrow-backed pandas, as :func:`poolmeter.runs` describes.
+
+    Raises:
+        UsageError: The month is none, or a column does not exist.
+        LedgerError: The ledger cannot be read.
+    """
+    first_day, last_day = month_days(month) if month else (None, None)
+    table = runs_between(Path(ledger), first_day, last_day)
+    for name in columns:
+        if name not in table.schema.names:
+            raise _no_column(name)
+    chosen = table.select(list(columns) or table.schema.names)
+    return chosen.to_pandas(types_mapper=pd.ArrowDtype)
+
+
 def month_days(month: str) -> tuple[dt.date, dt.date]:
     """Return the first and the last day of *month*.
 
@@ -55,5 +74,9 @@ def month_days(month: str) -> tuple[dt.date, dt.date]:
 
 def _field(name: str) -> "pa.Field[pa.DataType]":
     if name not in jobs_schema().names:
-        raise UsageError("column", found=name, mend="docs/record.md lists the columns")
+        raise _no_column(name)
     return jobs_schema().field(name)
+
+
+def _no_column(name: str) -> UsageError:
+    return UsageError("column", found=name, mend="docs/record.md lists the columns")

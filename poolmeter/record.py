@@ -193,9 +193,14 @@ def job_columns() -> tuple[Column, ...]:
     >>> {c.name: c.storage for c in job_columns()}["queued_at"]
     'timestamp_ms_utc'
     """
-    hints = typing.get_type_hints(JobRecord, include_extras=True)
+    return columns_of(JobRecord)
+
+
+def columns_of(record: type[Any]) -> tuple[Column, ...]:
+    """Return the columns that the dataclass *record* declares, in their order."""
+    hints = typing.get_type_hints(record, include_extras=True)
     return tuple(
-        _as_column(field, hints[field.name]) for field in dataclasses.fields(JobRecord)
+        _as_column(field, hints[field.name]) for field in dataclasses.fields(record)
     )
 
 

@@ -29,6 +29,13 @@ def probe() -> None:
     multiple=True,
     help="Live history file; its rotations are found beside it. May be repeated.",
 )
+@click.option(
+    "--epoch-history",
+    "epoch_histories",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Live epoch history file: the runs of jobs, one by one. May be repeated.",
+)
 @click.option("--schedd", help="Name of the schedd (default: this host's full name).")
 @click.option(
     "--format",
@@ -41,7 +48,11 @@ def probe() -> None:
 @shared_options
 @click.pass_context
 def run(
-    ctx: click.Context, histories: tuple[Path, ...], schedd: str | None, output: str
+    ctx: click.Context,
+    histories: tuple[Path, ...],
+    epoch_histories: tuple[Path, ...],
+    schedd: str | None,
+    output: str,
 ) -> None:
     """Read what is new in the job history into the ledger.
 
@@ -61,6 +72,8 @@ def run(
             histories or tuple(Path(path) for path in config.probe.history),
             config,
             now=dt.datetime.now(dt.UTC),
+            epoch_histories=epoch_histories
+            or tuple(Path(path) for path in config.probe.epoch_history),
             progress=progress,
         )
     _print(report, output)

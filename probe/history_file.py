@@ -214,13 +214,13 @@ def stat_history(path: Path) -> FileStat | None:
         return None
 
 
-def not_history(path: Path, *, found: str) -> NotHistoryError:
-    """Return the error that *path* is no job history but *found*."""
+def not_history(path: Path, *, found: str, knob: str = "HISTORY") -> NotHistoryError:
+    """Return the error that *path* is no history of HTCondor's *knob* but *found*."""
     return NotHistoryError(
         str(path),
         expected="job history: lines `Name = value` and `***` banners",
         found=found,
-        mend="give the file that `condor_config_val HISTORY` names",
+        mend=f"give the file that `condor_config_val {knob}` names",
     )
 
 

@@ -11,8 +11,14 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from poolmeter.attributes import CLUSTER_ID, PROC_ID
+from poolmeter.attributes import (
+    CLUSTER_ID,
+    ENTERED_CURRENT_STATUS,
+    EPOCH_WRITE_DATE,
+    PROC_ID,
+)
 from poolmeter.errors import NotHistoryError, UsageError
+from poolmeter.ledger.tables import JOBS, MergedTable
 from probe.banner import EPOCH, parse_banner
 from probe.checkpoint import Position
 from probe.history_file import (
@@ -29,6 +35,7 @@ from probe.history_file import (
 from probe.job_ad import UnreadableAdError, parse_ad
 from probe.reading import Reading, SingleAdReading, identity_of, tail_hash
 from probe.rotation import history_files
+from probe.source import Loss
 
 #: A file without a banner may be one whose first record is still being written.
 QUIET_S = 60
@@ -36,23 +43,32 @@ QUIET_S = 60
 PASSES_LIMIT = 10
 
 #: ``history.CLUSTER.PROC``: written under another name and renamed, so never partial.
+_MOMENT = re.compile(
+    rf"(?m)^(?:{ENTERED_CURRENT_STATUS}|{EPOCH_WRITE_DATE}) = (\d{{9,11}})$".encode()
+)
 _PER_JOB_NAME = re.compile(r".*\.\d+\.\d+\Z")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Loss:
-    """Why records may be missing, and since when (Unix seconds)."""
-
-    reason: str
-    since_s: int
-
-
 class HistorySource:
-    """Finds what is new in one history and keeps how far it has been read."""
+    """Finds what is new in one history and keeps how far it has been read.
 
-    def __init__(self, live: Path, known: Iterable[Position], *, now_s: int) -> None:
+    With *may_be_absent* a file that was never there is none yet, and no error.
+    """
+
+    #: HTCondor's name for the file.
+    knob = "HISTORY"
+
+    def __init__(
+        self,
+        live: Path,
+        known: Iterable[Position],
+        *,
+        now_s: int,
+        may_be_absent: bool = False,
+    ) -> None:
         self.live = live
         self.now_s = now_s
+        self._may_be_absent = may_be_absent
         self.strangers: dict[Path, str] = {}
         self._before = {position.identity: position for position in known}
         self._positions = dict(self._before)
@@ -60,7 +76,18 @@ class HistorySource:
         self._changed: dict[str, tuple[Path, str]] = {}
         self._torn: dict[Path, int] = {}  # and since when it is there
         self._live_identity: str | None = None
+        self._listed: set[str] = set()  # and not read yet
         self._has_one_vanished = False  # since it was listed, unread
+
+    @property
+    def name(self) -> str:
+        """The live file's path."""
+        return str(self.live)
+
+    @property
+    def table(self) -> MergedTable:
+        """Jobs."""
+        return JOBS
 
     def readings(self) -> Iterator[Reading]:
         """Yield what is to be read, file by file, until a listing brings nothing new.
@@ -81,6 +108,8 @@ class HistorySource:
                 seen |= stats
                 self._has_one_vanished = False
                 for path in paths:
+                    self._note_listed(path)
+                for path in paths:
                     is_being_made = (
                         path.suffix in COMPRESSED_SUFFIXES
                         and path.with_suffix("") in paths
@@ -90,13 +119,22 @@ class HistorySource:
             if identity not in self._sound:
                 yield from self._reading_anew(path, identity)
 
-    def positions(self) -> list[Position]:
-        """Return how far each file that is there has been read."""
-        live = self._live_identity or self._former_live()
+    def positions(self, *, is_over: bool) -> list[Position]:
+        """Return how far each file that is there has been read.
+
+        While the run is not over, what was live when the last one ended stays marked
+        until it is found, and a listed file stands here before it is read: if this
+        run is killed, the next one notices that either is gone.
+        """
+        known = self._sound | self._changed.keys()
+        live = {self._live_identity} if self._live_identity else self._former_live()
+        if not is_over:
+            live |= self._former_live() - self._sound
+            known |= self._listed | live
         return [
-            dataclasses.replace(position, is_live=identity == live)
+            dataclasses.replace(position, is_live=identity in live)
             for identity, position in self._positions.items()
-            if identity in self._sound or identity in self._changed
+            if identity in known
         ]
 
     def losses(self) -> list[Loss]:
@@ -110,14 +148,19 @@ class HistorySource:
             Loss(f"damaged compressed file {path.name}", since_s)
             for path, since_s in self._torn.items()
         ]
+        lost = self._before.keys() - self._sound - self._changed.keys()
         former = self._former_live()
-        if former and former not in self._sound and former not in self._changed:
-            losses.append(Loss("live file lost", self._before[former].read_until_s))
+        losses += [
+            Loss("live file lost", self._before[identity].read_until_s)
+            for identity in self._before
+            if identity in lost & former
+        ]
+        unread = [self._before[i] for i in lost - former]
+        unread += [self._positions[i] for i in self._listed - self._before.keys()]
         losses += [
             Loss("file lost before it was read to its end", position.read_until_s)
-            for identity, position in self._before.items()
+            for position in unread
             if not position.is_complete
-            and identity not in (*self._sound, *self._changed, former)
         ]
         return losses
 
@@ -125,9 +168,9 @@ class HistorySource:
         """Take over how far *reading* has come, also while it still goes on."""
         self._positions[reading.identity] = reading.position(self.now_s)
 
-    def _former_live(self) -> str | None:
-        live = (i for i, position in self._before.items() if position.is_live)
-        return next(live, None)
+    def _former_live(self) -> set[str]:
+        """Return the file that was live before; two where a run was killed."""
+        return {i for i, position in self._before.items() if position.is_live}
 
     def _refuse_absence(self) -> None:
         try:
@@ -138,11 +181,11 @@ class HistorySource:
                 found="permission denied",
                 mend="let the probe's account read it (group condor)",
             ) from error
-        if is_absent and not self._before:
+        if is_absent and not self._before and not self._may_be_absent:
             raise UsageError(
                 str(self.live),
                 found="no such file",
-                mend="give the file that `condor_config_val HISTORY` names",
+                mend=f"give the file that `condor_config_val {self.knob}` names",
             )
 
     @contextlib.contextmanager
@@ -186,8 +229,8 @@ class HistorySource:
             yield from self._reading_without_banner(file)
             return
         identity = identity_of(first)
-        if identity not in self._positions:
-            _refuse_other_kind(file, first)
+        if identity not in self._before:
+            self._refuse_other_kind(file, first)
         reading = Reading(self.live, file, identity)
         if self._resume(reading):
             self._found(file, identity)
@@ -202,6 +245,7 @@ class HistorySource:
 
     def _found(self, file: HistoryFile, identity: str) -> None:
         self._sound.add(identity)
+        self._listed.discard(identity)
         if file.path == self.live:
             self._live_identity = identity
 
@@ -259,13 +303,38 @@ class HistorySource:
             yield reading
             self.keep_progress(reading)
 
+    def _note_listed(self, path: Path) -> None:
+        """Note a file that is not known yet, as one of which nothing has been read."""
+        with contextlib.suppress(FileNotFoundError, TornStreamError, NotHistoryError):
+            with open_history(path) as file:
+                if self._known_by_stat(file.stat()) is not None:
+                    return
+                first = file.first_record()
+                if first is None or identity_of(first) in self._positions:
+                    return
+                self._refuse_other_kind(file, first)
+                reading = Reading(self.live, file, identity_of(first))
+            since_s = self._unread_since_s(first)
+            position = dataclasses.replace(reading.position(since_s), is_live=False)
+            self._positions[reading.identity] = position
+            self._listed.add(reading.identity)
+
+    def _unread_since_s(self, first: RawRecord) -> int:
+        """Return since when a file that was not there may hold records.
+
+        It came after the last run; in the first run its own first record tells.
+        """
+        read_until_s = [p.read_until_s for p in self._before.values() if p.is_live]
+        moments_s = [int(text) for text in _MOMENT.findall(first.ad)]
+        return max(read_until_s) if read_until_s else min([self.now_s, *moments_s])
+
+    def _refuse_other_kind(self, file: HistoryFile, first: RawRecord) -> None:
+        """Refuse a file whose first record is of an epoch history."""
+        kind = parse_banner(first.banner.decode("utf-8", "replace")).kind
+        if kind == EPOCH:
+            found = f"a history of {kind} records"
+            raise not_history(file.path, found=found, knob=self.knob)
+
     def _is_at_rest(self, file: HistoryFile) -> bool:
         age_s = self.now_s - file.stat().mtime_ns // 10**9
         return age_s >= QUIET_S or bool(_PER_JOB_NAME.match(file.path.name))
-
-
-def _refuse_other_kind(file: HistoryFile, first: RawRecord) -> None:
-    """Refuse a file whose first record is of an epoch history."""
-    kind = parse_banner(first.banner.decode("utf-8", "replace")).kind
-    if kind == EPOCH:
-        raise not_history(file.path, found=f"a history of {kind} records")

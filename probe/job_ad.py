@@ -94,6 +94,25 @@ class JobAd:
             return None
         return whole
 
+    def number_in(self, name: str, inner: str) -> float | None:
+        """Return the number *inner* of the ad that *name* holds, if there is one."""
+        if not self.raw.get(name.lower(), "").startswith("["):
+            return None
+        value = self._value(name)
+        number = value.get(inner) if isinstance(value, classad2.ClassAd) else None
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        return number if is_number else None
+
+    def changed(self, **values: int | None) -> "JobAd":
+        """Return a copy with whole numbers, or nothing, in place of some values.
+
+        Its warnings are its own.
+        """
+        changes = {name.lower(): value for name, value in values.items()}
+        texts = dict(self.raw)
+        texts |= {n: "undefined" if v is None else str(v) for n, v in changes.items()}
+        return parse_ad("".join(f"{name} = {text}\n" for name, text in texts.items()))
+
     def _value(self, name: str) -> object:
         raw = self.raw.get(name.lower())
         if raw is None:

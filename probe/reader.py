@@ -14,6 +14,7 @@ from probe.banner import JOB, Banner, parse_banner
 from probe.history_file import RawRecord
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
 from probe.normalise.job import Normalised, NotAJobError, normalise
+from probe.normalise.run import NormalisedRun
 from probe.normalise.times import (
     NEIGHBOUR_SLACK_S,
     Surroundings,
@@ -35,7 +36,7 @@ class Rejected:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Skipped:
-    """A record that is no job, such as ``INPUT`` or ``SPAWN`` of a plugin."""
+    """A record of another kind, such as ``INPUT`` or ``SPAWN``, by its name."""
 
     kind: str
 
@@ -45,7 +46,7 @@ class Outcome:
     """What became of one record, and the reliable end to hold the next one against."""
 
     raw: RawRecord
-    result: Normalised | Rejected | Skipped
+    result: Normalised | NormalisedRun | Rejected | Skipped
     earliest_s: int | None
 
 
@@ -124,16 +125,16 @@ def _written(banner: Banner | None, now_s: int) -> int | None:
 
 
 def _parse(raw: RawRecord) -> _Parsed:
-    banner = parse_banner(_text(raw.banner)) if raw.banner else None
+    banner = parse_banner(text_of(raw.banner)) if raw.banner else None
     if banner is not None and banner.kind != JOB:
         return _Parsed(raw, banner, None, Skipped(banner.kind))
     try:
-        return _Parsed(raw, banner, parse_ad(_text(raw.ad)), None)
+        return _Parsed(raw, banner, parse_ad(text_of(raw.ad)), None)
     except UnreadableAdError as error:
         return _Parsed(raw, banner, None, Rejected("unreadable ad", str(error)))
 
 
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
     r"""Return *raw* as text; bytes that are no UTF-8 become visible as ``\\xNN``."""
     return raw.decode("utf-8", "backslashreplace")
 

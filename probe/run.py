@@ -9,7 +9,7 @@ import collections
 import dataclasses
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from poolmeter.config import Config
@@ -18,17 +18,22 @@ from poolmeter.ledger.gaps import Gap, add_gaps
 from poolmeter.ledger.layout import file_name_of, state_folder
 from poolmeter.ledger.merge import MergeResult, merge_day
 from poolmeter.ledger.scan import refuse_other_version
+from poolmeter.ledger.tables import JOBS, RUNS, MergedTable
 from poolmeter.locks import locked
 from probe.checkpoint import (
     load_checkpoint,
     refuse_other_schedd,
     save_checkpoint,
 )
+from probe.epoch_source import EpochSource
 from probe.history_source import HistorySource
 from probe.normalise.job import Normalised
+from probe.normalise.run import NormalisedRun
 from probe.quarantine import SetAside, keep
 from probe.reader import Outcome, Rejected, Skipped, read
 from probe.reading import Reading
+from probe.run_reader import read_runs
+from probe.source import Source
 from probe.spool import Spool
 
 #: After so many records what is done is made durable, whatever is still to come.
@@ -45,6 +50,7 @@ class RunReport:
     schedd: str
     read: int = 0
     merged: MergeResult = dataclasses.field(default_factory=MergeResult)
+    runs_merged: MergeResult = dataclasses.field(default_factory=MergeResult)
     set_aside: Counter[str] = dataclasses.field(default_factory=collections.Counter)
     skipped: Counter[str] = dataclasses.field(default_factory=collections.Counter)
     warnings: Counter[str] = dataclasses.field(default_factory=collections.Counter)
@@ -54,9 +60,8 @@ class RunReport:
     @property
     def exit_code(self) -> ExitCode:
         """3 when input was set aside, rows conflict, or records may be lost."""
-        is_clean = not (
-            self.set_aside or self.warnings or self.gaps or self.merged.conflicts
-        )
+        conflicts = self.merged.conflicts + self.runs_merged.conflicts
+        is_clean = not (self.set_aside or self.warnings or self.gaps or conflicts)
         return ExitCode.DONE if is_clean else ExitCode.SET_ASIDE
 
 
@@ -67,6 +72,7 @@ def run_probe(
     config: Config,
     *,
     now: dt.datetime,
+    epoch_histories: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> RunReport:
     """Read what is new in *histories* into *ledger* and return what was done.
@@ -77,6 +83,7 @@ def run_probe(
         histories: Paths of live history files; rotations are found beside them.
         config: VO rules, site and further attributes.
         now: The time of the run, aware.
+        epoch_histories: Likewise, of the runs of jobs.
         progress: Told how far reading has come.
 
     Raises:
@@ -87,8 +94,11 @@ def run_probe(
     with locked(lock, what=f"the probe of schedd {schedd}"):
         refuse_other_version(ledger)
         run = _Run(ledger, schedd, config, now, progress)
+        # A job's runs first: what they charge is in the ledger when the job comes.
+        for epochs in epoch_histories:
+            run.read(run.source(EpochSource, epochs))
         for history in histories:
-            run.read_history(history)
+            run.read(run.source(HistorySource, history))
         run.finish()
         return run.report
 
@@ -114,52 +124,60 @@ class _Run:
             (position.source, position.identity): position
             for position in load_checkpoint(ledger, schedd)
         }
-        self._spool = Spool(ledger, schedd)
-        self._spool.clear()
+        self._spools = [Spool(ledger, schedd, table) for table in (RUNS, JOBS)]
+        self._clear_spools()
 
-    def read_history(self, live: Path) -> None:
-        """Read what is new in one history."""
+    def source(self, kind: type[HistorySource], live: Path) -> Source:
+        """Return the source of *kind* that reads *live* and its rotations."""
         live = live.absolute()
         known = [p for p in self._positions.values() if p.source == str(live)]
-        source = HistorySource(live, known, now_s=int(self.now.timestamp()))
+        return kind(live, known, now_s=int(self.now.timestamp()))
+
+    def read(self, source: Source) -> None:
+        """Read what is new in one source."""
         for reading in source.readings():
             refuse_other_schedd(self.ledger, self.schedd, {reading.identity})
             self._read_file(source, reading)
         self._commit()
         self._note_losses(source)
-        self._take_positions(source, forget_missing=True)
+        self._take_positions(source, is_over=True)
         for path in source.strangers:
             self.report.set_aside[f"not a history file: {path.name}"] += 1
 
     def finish(self) -> None:
         """Make the checkpoint durable: the last thing that a run does."""
         save_checkpoint(self.ledger, self.schedd, self._positions.values())
-        self._spool.clear()
+        self._clear_spools()
 
-    def _read_file(self, source: HistorySource, reading: Reading) -> None:
-        size_bytes = reading.file.stat().size_bytes
-        outcomes = read(
+    def _outcomes(self, source: Source, reading: Reading) -> Iterator[Outcome]:
+        if source.table is RUNS:
+            return read_runs(reading.records(), schedd=self.schedd, config=self.config)
+        return read(
             reading.records(),
             schedd=self.schedd,
             config=self.config,
             earliest_s=reading.earliest_s,
-            now_s=source.now_s,
+            now_s=int(self.now.timestamp()),
         )
-        for outcome in outcomes:
+
+    def _read_file(self, source: Source, reading: Reading) -> None:
+        size_bytes = reading.file.stat().size_bytes
+        for outcome in self._outcomes(source, reading):
             self._take(outcome, reading)
             reading.reached(outcome.raw, outcome.earliest_s)
             self.progress(reading.file.path, reading.offset, size_bytes)
-            if self._spool.rows >= COMMIT_ROWS:
+            if sum(spool.rows for spool in self._spools) >= COMMIT_ROWS:
                 self._commit()
                 source.keep_progress(reading)
-                self._take_positions(source, forget_missing=False)
+                self._take_positions(source, is_over=False)
                 save_checkpoint(self.ledger, self.schedd, self._positions.values())
 
     def _take(self, outcome: Outcome, reading: Reading) -> None:
         self.report.read += 1
         match outcome.result:
-            case Normalised(record, warnings):
-                self._spool.add(record)
+            case Normalised(record, warnings) | NormalisedRun(record, warnings):
+                is_run = isinstance(outcome.result, NormalisedRun)
+                self._spool_of(RUNS if is_run else JOBS).add(record)
                 self.report.contradicted += bool(record.contradictions)
                 self.report.warnings.update(
                     f"{a}: {why}" for a, why in warnings.items()
@@ -185,15 +203,27 @@ class _Run:
 
     def _commit(self) -> None:
         """Merge what was read so far; each touched day is rewritten once."""
-        for day, rows in self._spool.days():
-            self.report.merged += merge_day(self.ledger, self.schedd, day, rows)
-        self._spool.clear()
+        for spool in self._spools:
+            for day, rows in spool.days():
+                done = merge_day(self.ledger, self.schedd, day, rows, spool.table)
+                if spool.table is RUNS:
+                    self.report.runs_merged += done
+                else:
+                    self.report.merged += done
+        self._clear_spools()
 
-    def _note_losses(self, source: HistorySource) -> None:
+    def _spool_of(self, table: MergedTable) -> Spool:
+        return next(spool for spool in self._spools if spool.table is table)
+
+    def _clear_spools(self) -> None:
+        for spool in self._spools:
+            spool.clear()
+
+    def _note_losses(self, source: Source) -> None:
         gaps = [
             Gap(
                 schedd=self.schedd,
-                source=str(source.live),
+                source=source.name,
                 reason=loss.reason,
                 from_at=dt.datetime.fromtimestamp(loss.since_s, dt.UTC),
                 to_at=self.now.replace(microsecond=0),
@@ -203,14 +233,14 @@ class _Run:
         add_gaps(self.ledger, gaps)
         self.report.gaps += gaps
 
-    def _take_positions(self, source: HistorySource, *, forget_missing: bool) -> None:
-        """Take over how far *source* was read; files that are gone may be forgotten."""
-        name = str(source.live)
-        if forget_missing:
+    def _take_positions(self, source: Source, *, is_over: bool) -> None:
+        """Take over how far *source* was read; at its end what is gone is forgotten."""
+        name = source.name
+        if is_over:
             self._positions = {
                 key: p for key, p in self._positions.items() if p.source != name
             }
-        for position in source.positions():
+        for position in source.positions(is_over=is_over):
             self._positions[name, position.identity] = position
 
 

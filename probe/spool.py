@@ -14,19 +14,23 @@ import pyarrow.compute as pc
 
 from poolmeter.durable import make_folder, write_error
 from poolmeter.ledger.layout import file_name_of, state_folder
-from poolmeter.ledger.schema import table_of
+from poolmeter.ledger.schema import table_with
+from poolmeter.ledger.tables import JOBS, MergedTable
 from poolmeter.record import JobRecord
+from poolmeter.run_record import RunRecord
 
 #: Records held in memory before they go to disk.
 BUFFER_ROWS = 8192
 
 
 class Spool:
-    """Collects records; afterwards gives them back by day."""
+    """Collects records of one table; afterwards gives them back by day."""
 
-    def __init__(self, ledger: Path, schedd: str) -> None:
-        self._folder = state_folder(ledger) / "spool" / file_name_of(schedd)
-        self._buffer: list[JobRecord] = []
+    def __init__(self, ledger: Path, schedd: str, table: MergedTable = JOBS) -> None:
+        self.table = table
+        folder = state_folder(ledger) / "spool" / file_name_of(schedd)
+        self._folder = folder / table.name
+        self._buffer: list[JobRecord | RunRecord] = []
         self._parts = 0
         self.rows = 0
 
@@ -44,7 +48,7 @@ class Spool:
         self._buffer.clear()
         self.rows = 0
 
-    def add(self, record: JobRecord) -> None:
+    def add(self, record: JobRecord | RunRecord) -> None:
         """Take *record*.
 
         Raises:
@@ -69,7 +73,7 @@ class Spool:
     def _flush(self) -> None:
         if not self._buffer:
             return
-        table = table_of(self._buffer)
+        table = table_with(self.table.schema(), self._buffer)
         self._buffer.clear()
         days = pc.cast(pc.floor_temporal(table["ended_at"], unit="day"), pa.date32())
         for day in pc.unique(days).to_pylist():

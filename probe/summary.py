@@ -13,11 +13,14 @@ def summary_line(report: RunReport) -> str:
     >>> summary_line(RunReport("ap.example.org"))
     'ap.example.org: 0 records read, 0 jobs new, 0 known already'
     """
-    merged = report.merged
-    return (
+    merged, runs = report.merged, report.runs_merged
+    line = (
         f"{report.schedd}: {report.read:,} records read, {merged.inserted:,} jobs new, "
         f"{merged.repeated:,} known already"
     )
+    if runs.inserted or runs.repeated:
+        line += f"; {runs.inserted:,} runs new, {runs.repeated:,} known already"
+    return line
 
 
 def note_lines(report: RunReport) -> Iterator[str]:
@@ -31,6 +34,12 @@ def note_lines(report: RunReport) -> Iterator[str]:
         yield (
             f"conflict: {len(report.merged.conflicts):,} jobs differ from their rows "
             f"in the ledger, which stay ({jobs})"
+        )
+    if report.runs_merged.conflicts:
+        runs = ", ".join(report.runs_merged.conflicts[:5])
+        yield (
+            f"conflict: {len(report.runs_merged.conflicts):,} runs differ from their "
+            f"rows in the ledger, which stay (of jobs {runs})"
         )
     for gap in report.gaps:
         yield (
@@ -47,6 +56,9 @@ def as_data(report: RunReport) -> dict[str, Any]:
         "jobs_inserted": report.merged.inserted,
         "jobs_repeated": report.merged.repeated,
         "jobs_conflicting": list(report.merged.conflicts),
+        "runs_inserted": report.runs_merged.inserted,
+        "runs_repeated": report.runs_merged.repeated,
+        "runs_conflicting": list(report.runs_merged.conflicts),
         "jobs_contradicted": report.contradicted,
         "records_set_aside": dict(report.set_aside),
         "records_of_other_kinds": dict(report.skipped),

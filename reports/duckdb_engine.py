@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from poolmeter.errors import LedgerError
 from reports import exact_functions
+from reports.compiled import sql_of
 from reports.duckdb_connection import connection
 from reports.engine import Row, ShapeRow
 from reports.parquet_names import literal
@@ -53,7 +53,7 @@ class DuckDBEngine:
         Raises:
             LedgerError: A file cannot be read.
         """
-        sql = str(ibis.to_sql(expression, dialect="duckdb"))
+        sql = sql_of(expression, "duckdb")
         with _telling_of_files():
             result = self._database.execute(sql)
             while rows := result.fetchmany(10_000):

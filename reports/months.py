@@ -28,6 +28,15 @@ class Month:
         return dt.date(self.year, self.month, 1)
 
     @property
+    def last_day(self) -> dt.date:
+        """The last day of the month.
+
+        >>> Month(2026, 2).last_day
+        datetime.date(2026, 2, 28)
+        """
+        return self.next().first_day - dt.timedelta(days=1)
+
+    @property
     def start_s(self) -> int:
         """The first second of the month.
 

@@ -7,12 +7,12 @@ Where Spark runs is its own configuration's business (``spark.master`` in
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 
 from poolmeter.errors import LedgerError
 from poolmeter.lazy import load
 from reports import exact_functions
+from reports.compiled import sql_of
 from reports.engine import Row, ShapeRow
 
 _SHAPES = ", ".join(
@@ -48,7 +48,7 @@ class SparkEngine:
         Raises:
             LedgerError: A file cannot be read.
         """
-        found = self._spark.sql(str(ibis.to_sql(expression, dialect="pyspark")))
+        found = self._spark.sql(sql_of(expression, "pyspark"))
         try:
             rows = found.collect()
         except self._errors as error:

@@ -53,6 +53,7 @@ COMPLETED: Mapping[str, Value] = {
     "ImageSize": 7500,
     "ImageSize_RAW": 6652,
     "JobCurrentStartDate": END_S - 2 * HOUR_S,
+    "JobCurrentStartExecutingDate": END_S - 2 * HOUR_S + 1,
     "JobStartDate": END_S - 2 * HOUR_S,
     "JobStatus": 4,
     "JobUniverse": 5,
@@ -97,7 +98,8 @@ RESTARTED: Mapping[str, Value] = {
     "RemoteWallClockTime": "21600.0",
 }
 
-_REMOVAL: Mapping[str, Value] = {
+#: What a removal makes of a job's ad.
+REMOVAL: Mapping[str, Value] = {
     "CommittedSlotTime": 0,
     "CommittedTime": 0,
     "CompletionDate": None,
@@ -107,10 +109,10 @@ _REMOVAL: Mapping[str, Value] = {
 }
 
 #: The first job, removed in its last second.
-REMOVED: Mapping[str, Value] = {**COMPLETED, **_REMOVAL}
+REMOVED: Mapping[str, Value] = {**COMPLETED, **REMOVAL}
 
 #: The second job, removed in its third run.
-REMOVED_AGAIN: Mapping[str, Value] = {**RESTARTED, **_REMOVAL}
+REMOVED_AGAIN: Mapping[str, Value] = {**RESTARTED, **REMOVAL}
 
 
 def ad_text(base: Mapping[str, Value], **edits: Value) -> str:

@@ -5,6 +5,7 @@ Environment: ``REQUIRE=root,pool,iptables`` makes missing needs fail,
 full numbers.
 """
 
+import atexit
 import difflib
 import os
 import random
@@ -25,6 +26,9 @@ from tests.needs import (
 )
 
 SEED_VARIABLE = "POOLMETER_SEED"
+
+#: The order of the folders; within each that of their names.
+SLOWEST_FIRST = ("soak", "pool", "root", "property", "golden", "unit")
 
 # A shared machine stalls for seconds: time limits of hypothesis would be noise.
 settings.register_profile(
@@ -63,6 +67,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # In the environment, so that workers and child processes have the same one.
     os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().getrandbits(32)))
     settings.load_profile("soak" if is_soak() else "few")
+    if hasattr(config, "workerinput"):
+        atexit.register(_silence)
+
+
+def _silence() -> None:
+    """Let what the interpreter's end says go nowhere.
+
+    The one of a worker is taken down with DuckDB still loaded, whose bindings then
+    list what was not freed.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def pytest_report_header() -> list[str]:
@@ -87,11 +102,23 @@ def tests_of(config: pytest.Config) -> Path:
     return config.rootpath / "tests"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what ``-n auto`` means: one worker more than cores, for a pool waits."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(
     session: pytest.Session, items: list[pytest.Item]
 ) -> None:
-    """Add a test for each required need; last, so that ``-k`` does not leave it out."""
+    """Put the slow folders first and add a test for each required need.
+
+    Last of all plugins, so that ``-k`` does not leave a need out.  A slow file that
+    a worker takes last is one that the others wait for.
+    """
+    tests = tests_of(session.config)
+    items.sort(key=lambda item: SLOWEST_FIRST.index(folder_of(item.path, tests)))
     items += [
         RequiredNeed.from_parent(session, name=f"REQUIRE={name}")
         for name in required_needs(os.environ.get("REQUIRE", ""))

@@ -3,6 +3,7 @@
 ::
 
     LEDGER/jobs/date=YYYY-MM-DD/SCHEDD.parquet    one row per ended job
+    LEDGER/runs/date=YYYY-MM-DD/SCHEDD.parquet    one row per run of a job
     LEDGER/gaps/date=YYYY-MM-DD/SCHEDD.parquet    one row per time that may lack rows
     LEDGER/.state/                                checkpoints, quarantine, locks, spool
 

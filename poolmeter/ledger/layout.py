@@ -6,7 +6,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Literal
 
-Table = Literal["jobs", "gaps"]
+Table = Literal["jobs", "runs", "gaps"]
 
 _DAY_FOLDER = re.compile(r"date=(\d{4}-\d{2}-\d{2})\Z")
 _SUFFIX = ".parquet"

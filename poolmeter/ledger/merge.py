@@ -20,16 +20,14 @@ from poolmeter.ledger.layout import day_file, day_lock
 from poolmeter.ledger.schema import (
     ROW_GROUP_ROWS,
     check_mark,
-    jobs_schema,
     marked,
     writer_options,
 )
+from poolmeter.ledger.tables import JOBS, MergedTable
 from poolmeter.locks import locked
 
-#: The parts of a job's key that differ within one schedd's files.
-_KEY_COLUMNS = ("cluster_id", "proc_id", "queued_at")
-
-Key = tuple[int, int, int | None]
+#: A row's key, with times as numbers.
+Key = tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +47,9 @@ class MergeResult:
         )
 
 
-def merge_jobs(ledger: Path, schedd: str, rows: pa.Table) -> MergeResult:
+def merge_jobs(
+    ledger: Path, schedd: str, rows: pa.Table, table: MergedTable = JOBS
+) -> MergeResult:
     """Insert *rows* of any days into *schedd*'s files.
 
     Raises:
@@ -59,11 +59,17 @@ def merge_jobs(ledger: Path, schedd: str, rows: pa.Table) -> MergeResult:
     result = MergeResult()
     for day in sorted(day for day in pc.unique(days).to_pylist() if day):
         of_day = rows.filter(pc.equal(days, pa.scalar(day, pa.date32())))
-        result += merge_day(ledger, schedd, day, of_day)
+        result += merge_day(ledger, schedd, day, of_day, table)
     return result
 
 
-def merge_day(ledger: Path, schedd: str, day: dt.date, rows: pa.Table) -> MergeResult:
+def merge_day(
+    ledger: Path,
+    schedd: str,
+    day: dt.date,
+    rows: pa.Table,
+    table: MergedTable = JOBS,
+) -> MergeResult:
     """Insert *rows*, which all ended on *day*, into *schedd*'s file of that day.
 
     A row whose key stands in that file or in a neighbouring day's is left out:
@@ -73,31 +79,34 @@ def merge_day(ledger: Path, schedd: str, day: dt.date, rows: pa.Table) -> MergeR
         LedgerError: As :func:`merge_jobs`.
     """
     with locked(day_lock(ledger, day, schedd), what=f"day {day} of {schedd}"):
-        path = day_file(ledger, "jobs", day, schedd)
-        fresh, result = _without_known(rows, _files_around(ledger, day, schedd), schedd)
+        path = day_file(ledger, table.name, day, schedd)
+        files = _files_around(ledger, day, schedd, table)
+        fresh, result = _without_known(rows, files, schedd, table)
         if fresh.num_rows:
             make_folder(path.parent)
-            _rewrite(path, schedd, fresh)
+            _rewrite(path, schedd, fresh, table.schema())
         return dataclasses.replace(result, inserted=fresh.num_rows)
 
 
-def _files_around(ledger: Path, day: dt.date, schedd: str) -> list[Path]:
+def _files_around(
+    ledger: Path, day: dt.date, schedd: str, table: MergedTable
+) -> list[Path]:
     days = [day]
     if day > dt.date.min:
         days.append(day - dt.timedelta(days=1))
     if day < dt.date.max:
         days.append(day + dt.timedelta(days=1))
-    paths = (day_file(ledger, "jobs", near, schedd) for near in days)
+    paths = (day_file(ledger, table.name, near, schedd) for near in days)
     return [path for path in paths if path.exists()]
 
 
 def _without_known(
-    rows: pa.Table, files: Sequence[Path], schedd: str
+    rows: pa.Table, files: Sequence[Path], schedd: str, table: MergedTable
 ) -> tuple[pa.Table, MergeResult]:
     """Return the rows that no file has, and the count of the others."""
     first_of: dict[Key, int] = {}
     again: list[tuple[int, int]] = []  # (number of a row, number of its first twin)
-    for number, key in enumerate(_keys(rows)):
+    for number, key in enumerate(_keys(rows, table)):
         first = first_of.setdefault(key, number)
         if first != number:
             again.append((number, first))
@@ -105,10 +114,10 @@ def _without_known(
         _Known([n for n, _ in again], rows.take(_numbers(first for _, first in again)))
     ]
     for path in files:
-        known.extend(_rows_already_in(path, schedd, first_of))
+        known.extend(_rows_already_in(path, schedd, first_of, table))
     is_fresh = np.ones(rows.num_rows, dtype=bool)
     is_fresh[[number for some in known for number in some.numbers]] = False
-    return rows.filter(pa.array(is_fresh)), _compare(rows, known)
+    return rows.filter(pa.array(is_fresh)), _compare(rows, known, table.schema())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,50 +133,50 @@ def _numbers(values: Iterable[int]) -> pa.Int64Array:
     return pa.array(list(values), pa.int64())
 
 
-def _keys(rows: pa.Table) -> Iterator[Key]:
-    columns = (
-        rows["cluster_id"],
-        rows["proc_id"],
-        rows["queued_at"].cast(pa.int64()),
-    )
+def _keys(rows: pa.Table, table: MergedTable) -> Iterator[Key]:
+    columns = (rows[name].cast(pa.int64()) for name in table.key)
     return zip(*(column.to_pylist() for column in columns), strict=True)
 
 
 def _rows_already_in(
-    path: Path, schedd: str, new_keys: dict[Key, int]
+    path: Path, schedd: str, new_keys: dict[Key, int], table: MergedTable
 ) -> Iterator[_Known]:
     """Yield, for each row group of *path*, its rows whose keys are among *new_keys*."""
-    clusters = pa.array(sorted({key[0] for key in new_keys}), pa.int64())
+    clusters = pa.array(list({key[0] for key in new_keys}), pa.int64())
     with pq.ParquetFile(path) as file:
         check_mark(file.schema_arrow, path, schedd=schedd)
         for group in range(file.num_row_groups):
-            positions, numbers = _matches(file, group, clusters, new_keys)
+            positions, numbers = _matches(file, group, clusters, new_keys, table)
             if positions:
                 rows = file.read_row_group(group).take(_numbers(positions))
                 yield _Known(numbers, rows)
 
 
 def _matches(
-    file: pq.ParquetFile, group: int, clusters: pa.Int64Array, new_keys: dict[Key, int]
+    file: pq.ParquetFile,
+    group: int,
+    clusters: pa.Int64Array,
+    new_keys: dict[Key, int],
+    table: MergedTable,
 ) -> tuple[list[int], list[int]]:
     """Return positions within a row group and numbers of the new rows with their keys.
 
     The vectorised test of the cluster alone leaves few rows to compare exactly.
     """
-    keys = file.read_row_group(group, columns=list(_KEY_COLUMNS))
+    keys = file.read_row_group(group, columns=list(table.key))
     is_candidate = pc.is_in(keys["cluster_id"], value_set=clusters)
     candidates = np.flatnonzero(is_candidate.to_numpy())
-    pairs = zip(candidates.tolist(), _keys(keys.take(candidates)), strict=True)
+    pairs = zip(candidates.tolist(), _keys(keys.take(candidates), table), strict=True)
     found = [(at, new_keys[key]) for at, key in pairs if key in new_keys]
     return [at for at, _ in found], [number for _, number in found]
 
 
-def _compare(rows: pa.Table, known: Sequence[_Known]) -> MergeResult:
+def _compare(rows: pa.Table, known: Sequence[_Known], schema: pa.Schema) -> MergeResult:
     """Count the rows that are left out, and name those whose content differs."""
     numbers = [number for some in known for number in some.numbers]
     if not numbers:
         return MergeResult()
-    old = _joined([some.rows for some in known]).combine_chunks()
+    old = _joined([some.rows for some in known], schema).combine_chunks()
     new = rows.take(_numbers(numbers)).combine_chunks()
     differing: dict[int, str] = {}
     if not old.equals(new):
@@ -184,13 +193,13 @@ def _compare(rows: pa.Table, known: Sequence[_Known]) -> MergeResult:
     )
 
 
-def _rewrite(path: Path, schedd: str, fresh: pa.Table) -> None:
-    schema = marked(jobs_schema(), schedd)
+def _rewrite(path: Path, schedd: str, fresh: pa.Table, plain: pa.Schema) -> None:
+    schema = marked(plain, schedd)
     with (
         replacing(path) as temporary,
         pq.ParquetWriter(temporary, schema, **writer_options()) as writer,
     ):
-        for table in _regrouped(_old_groups(path), fresh):
+        for table in _regrouped(_old_groups(path), fresh, plain):
             writer.write_table(table.cast(schema), row_group_size=ROW_GROUP_ROWS)
 
 
@@ -215,7 +224,9 @@ class _RowGroup:
             return file.read_row_group(self.number)
 
 
-def _regrouped(old: Iterable[_RowGroup], fresh: pa.Table) -> Iterator[pa.Table]:
+def _regrouped(
+    old: Iterable[_RowGroup], fresh: pa.Table, schema: pa.Schema
+) -> Iterator[pa.Table]:
     """Yield the old rows, then the fresh ones, in row groups as full as can be.
 
     Full groups pass one at a time; small ones, which frequent runs leave behind,
@@ -225,11 +236,10 @@ def _regrouped(old: Iterable[_RowGroup], fresh: pa.Table) -> Iterator[pa.Table]:
     for group in old:
         waiting.append(group.read())
         if sum(table.num_rows for table in waiting) >= ROW_GROUP_ROWS:
-            yield _joined(waiting)
+            yield _joined(waiting, schema)
             waiting = []
-    yield _joined([*waiting, fresh])
+    yield _joined([*waiting, fresh], schema)
 
 
-def _joined(tables: list[pa.Table]) -> pa.Table:
-    schema = jobs_schema()
+def _joined(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables([table.cast(schema) for table in tables])

@@ -34,7 +34,7 @@ def job_batches(
         LedgerError: A file is of another schema version or cannot be read.
     """
     for path in job_files(ledger, first_day=first_day, last_day=last_day):
-        yield from _file_batches(path, columns)
+        yield from file_batches(path, columns)
 
 
 def read_table(
@@ -49,13 +49,18 @@ def read_table(
     batches = [
         batch
         for path in day_files(ledger, table)
-        for batch in _file_batches(path, names)
+        for batch in file_batches(path, names)
     ]
     wanted = pa.schema([schema.field(name) for name in names])
     return pa.Table.from_batches([batch.cast(wanted) for batch in batches], wanted)
 
 
-def _file_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def file_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield *columns* of one file of the ledger.
+
+    Raises:
+        LedgerError: It is of another schema version or cannot be read.
+    """
     with _open(path) as file:
         check_mark(file.schema_arrow, path)
         batches = file.iter_batches(ROW_GROUP_ROWS, columns=list(columns))

@@ -55,7 +55,12 @@ _ARROW_TYPES: dict[StorageType, pa.DataType] = {
 @functools.cache
 def jobs_schema() -> pa.Schema:
     """Return the schema of the table ``jobs``, without a file's mark."""
-    return pa.schema([_field(column) for column in job_columns()])
+    return schema_of(job_columns())
+
+
+def schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """Return the schema of a table with these *columns*, without a file's mark."""
+    return pa.schema([_field(column) for column in columns])
 
 
 def _field(column: Column) -> "pa.Field[Any]":
@@ -82,11 +87,16 @@ def gaps_schema() -> pa.Schema:
 
 def table_of(records: Sequence[JobRecord]) -> pa.Table:
     """Return *records* as a table of :func:`jobs_schema`, in their order."""
+    return table_with(jobs_schema(), records)
+
+
+def table_with(schema: pa.Schema, records: Sequence[object]) -> pa.Table:
+    """Return the attributes of *records* that *schema* names, as its table."""
     columns = {
-        column.name: [_plain(getattr(record, column.name)) for record in records]
-        for column in job_columns()
+        name: [_plain(getattr(record, name)) for record in records]
+        for name in schema.names
     }
-    return pa.table(columns, schema=jobs_schema())
+    return pa.table(columns, schema=schema)
 
 
 def _plain(value: object) -> object:

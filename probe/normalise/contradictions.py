@@ -7,7 +7,7 @@ shows.  Edits of several attributes that agree with each other are beyond a job 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from poolmeter import attributes as names
 from poolmeter.units import BYTES_PER_MIB, MILLI, MS_PER_S, SECONDS_PER_DAY
@@ -15,6 +15,8 @@ from probe.job_ad import JobAd
 from probe.normalise.billing import is_disguised
 from probe.normalise.resources import (
     Resources,
+    Slot,
+    slot_of,
     slot_time_is_above,
     slot_time_is_off,
     slot_weight_milli,
@@ -31,6 +33,20 @@ QUEUED_SLACK_S = SECONDS_PER_DAY
 #: HTCondor's JobStatus.
 _REMOVED, _COMPLETED = 3, 4
 
+#: Universe of jobs that one shadow starts on many slots.
+_PARALLEL = 11
+
+#: What a request for memory may hang on, as it is until a job runs for the first time.
+_BEFORE_FIRST_RUN: Mapping[str, int | None] = {
+    names.MEMORY_USAGE: None,
+    names.RESIDENT_SET_SIZE: None,
+    names.RESIDENT_SET_SIZE_RAW: None,
+    names.IMAGE_SIZE: None,
+    names.IMAGE_SIZE_RAW: None,
+    names.NUM_JOB_STARTS: 0,
+    names.NUM_SHADOW_STARTS: 0,
+}
+
 _EPOCH_TIME = re.compile(r"#(\d{9,10})(?=#|\Z)")
 
 
@@ -40,8 +56,10 @@ def contradictions_of(
     """Return the names of all contradictions, in the order of the checks."""
     return (
         *_of_dates(ad, times),
+        *_of_starts(ad, times, universe),
         *_of_wall_time(ad, times, resources),
-        *_of_slot(ad, times, resources),
+        *_of_slot_time(times, resources),
+        *contradictions_of_slot(ad, resources),
         *(("slot_in_slotless_universe",) if is_disguised(ad, universe) else ()),
     )
 
@@ -63,7 +81,7 @@ def _of_dates(ad: JobAd, times: Times) -> Iterator[str]:
         yield "start_after_end"
     if (times.started_s or 0) > (times.last_started_s or times.ended_s):
         yield "first_start_after_last"
-    if _is_last_run_adrift(ad, times):
+    if _is_last_run_adrift(ad, times) or _ends_before_it_was_vacated(ad, times):
         yield "last_run_does_not_end_with_job"
 
 
@@ -127,11 +145,49 @@ def _is_last_run_adrift(ad: JobAd, times: Times) -> bool:
     is_completed = ad.integer(names.JOB_STATUS) == _COMPLETED
     if not is_completed or times.reconnects or not times.last_started_s:
         return False
-    last_run_wall_s = times.wall_s if times.runs <= 1 else times.last_run_wall_s
+    is_only_run = times.runs <= 1 and (times.shadow_starts or 0) <= 1
+    last_run_wall_s = times.wall_s if is_only_run else times.last_run_wall_s
     if last_run_wall_s is None:
         return False
     last_run_end_s = times.last_started_s + last_run_wall_s
     return abs(times.ended_s - last_run_end_s) > LAST_RUN_SLACK_S
+
+
+def _ends_before_it_was_vacated(ad: JobAd, times: Times) -> bool:
+    """Whether the last run ended before it was ordered off its slot.
+
+    How long it took to go after that is up to the job and the site.
+    """
+    vacated_s = ad.integer(names.LAST_VACATE_TIME)
+    if not (vacated_s and times.last_started_s and times.last_run_wall_s is not None):
+        return False
+    last_run_end_s = times.last_started_s + times.last_run_wall_s
+    is_of_last_run = times.last_started_s < vacated_s <= times.ended_s
+    return is_of_last_run and last_run_end_s < vacated_s - LAST_RUN_SLACK_S
+
+
+def _of_starts(ad: JobAd, times: Times, universe: int | None) -> Iterator[str]:
+    """A shadow starts a job once; a transfer that fails leaves no start behind."""
+    starts = ad.integer(names.NUM_JOB_STARTS)
+    shadows = times.shadow_starts
+    if shadows is not None and (starts or 0) > shadows and universe != _PARALLEL:
+        yield "starts_exceed_shadow_starts"
+    if times.wall_s and not starts and ad.has(names.JOB_CURRENT_START_EXECUTING_DATE):
+        yield "start_not_counted"
+    if _is_only_run_another(times):
+        yield "only_run_differs_from_wall_time"
+
+
+def _is_only_run_another(times: Times) -> bool:
+    """Whether the one run that there was took another time than all runs together."""
+    return (
+        times.shadow_starts == 1
+        and times.runs <= 1
+        and not times.reconnects
+        and times.last_run_wall_s is not None
+        and times.wall_s is not None
+        and abs(times.wall_s - times.last_run_wall_s) > RUN_SLACK_S
+    )
 
 
 def _of_wall_time(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
@@ -164,7 +220,7 @@ def _exceeds_cpus(times: Times, resources: Resources, slack_s: int) -> bool:
     return resources.cpu.total_ms > limit_ms
 
 
-def _of_slot(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
+def _of_slot_time(times: Times, resources: Resources) -> Iterator[str]:
     weight_milli = slot_weight_milli(resources)
     # 0 beside wall time is a slot time that nobody keeps, as in a routed job's source.
     if (
@@ -177,26 +233,40 @@ def _of_slot(ad: JobAd, times: Times, resources: Resources) -> Iterator[str]:
         )
     ):
         yield "slot_time_differs_from_wall_time"
+
+
+def contradictions_of_slot(ad: JobAd, slot: Slot | Resources) -> Iterator[str]:
+    """Yield what cannot be true of the slot that a job, or one run of it, had."""
     machine_milli = ad.integer(names.MACHINE_ATTR_CPUS, scale=MILLI) or 0
     provisioned_milli = ad.integer(names.CPUS_PROVISIONED, scale=MILLI)
     if provisioned_milli is not None and provisioned_milli < machine_milli:
         yield "cpus_below_slot"
     if machine_milli and (provisioned_milli or 0) > machine_milli:
         yield "cpus_above_slot"
-    if _is_below_literal_request(ad, resources):
+    if provisioned_milli is not None and slot.memory_provisioned_bytes is None:
+        yield "memory_of_slot_missing"
+    if _is_below_request(ad, slot):
         yield "memory_below_request"
-    if (resources.gpus or 0) < (ad.integer(names.REQUEST_GPUS) or 0):
+    if (slot.gpus or 0) < (ad.integer(names.REQUEST_GPUS) or 0):
         yield "gpus_below_request"
 
 
-def _is_below_literal_request(ad: JobAd, resources: Resources) -> bool:
-    """Whether the slot had less memory than was asked for in so many numbers.
+def _is_below_request(ad: JobAd, slot: Slot | Resources) -> bool:
+    """Whether the slot had less memory than was asked for when it was matched.
 
-    A request that is an expression may have grown with the job after the match.
+    A request that is an expression may have grown with the job after the match: then
+    what it was before the first run counts, for a job that ran once.
     """
-    provisioned_bytes = resources.memory_provisioned_bytes
-    return (
-        provisioned_bytes is not None
-        and ad.is_literal(names.REQUEST_MEMORY)
-        and (resources.memory_requested_bytes or 0) > provisioned_bytes + BYTES_PER_MIB
-    )
+    provisioned_bytes = slot.memory_provisioned_bytes
+    requested_bytes = slot.memory_requested_bytes
+    if provisioned_bytes is None or requested_bytes is None:
+        return False
+    limit_bytes = provisioned_bytes + BYTES_PER_MIB
+    if requested_bytes <= limit_bytes:
+        return False
+    if ad.is_literal(names.REQUEST_MEMORY):
+        return True
+    if (ad.integer(names.NUM_SHADOW_STARTS) or 0) != 1:
+        return False
+    first_bytes = slot_of(ad.changed(**_BEFORE_FIRST_RUN)).memory_requested_bytes
+    return first_bytes is not None and first_bytes > limit_bytes

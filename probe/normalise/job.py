@@ -17,7 +17,7 @@ from probe.normalise.resources import resources_of
 from probe.normalise.times import NoEndError, Surroundings, Times, times_of
 
 _STATUSES = {3: "removed", 4: "completed"}
-_INT8_MAX = 2**7 - 1
+INT8_MAX = 2**7 - 1
 _INT32_MAX = 2**31 - 1
 
 
@@ -53,7 +53,7 @@ def normalise(
     Raises:
         NotAJobError: The ad is of no ended job, or the banner is another job's.
     """
-    cluster_id, proc_id = _job_id(ad, banner)
+    cluster_id, proc_id = job_id(ad, banner)
     try:
         times = times_of(ad, around)
     except NoEndError as error:
@@ -68,7 +68,7 @@ def normalise(
             "job_status": status,
             "revision": 0,
         }
-        | _identity_columns(ad, config)
+        | identity_columns(ad, config)
         | _usage_columns(ad, times, config.probe)
         | _place_columns(ad)
         | _ending_columns(ad)
@@ -77,7 +77,12 @@ def normalise(
     return Normalised(JobRecord(**columns), ad.warnings)
 
 
-def _job_id(ad: JobAd, banner: Banner | None) -> tuple[int, int]:
+def job_id(ad: JobAd, banner: Banner | None) -> tuple[int, int]:
+    """Return ClusterId and ProcId of *ad*, which its *banner* has to confirm.
+
+    Raises:
+        NotAJobError: It does not, or there is none.
+    """
     cluster_id = ad.integer(names.CLUSTER_ID)
     proc_id = ad.integer(names.PROC_ID, high=_INT32_MAX)
     if cluster_id is None or proc_id is None:
@@ -99,7 +104,8 @@ def _status(ad: JobAd) -> str:
     return _STATUSES[code]
 
 
-def _identity_columns(ad: JobAd, config: Config) -> dict[str, Any]:
+def identity_columns(ad: JobAd, config: Config) -> dict[str, Any]:
+    """Return the columns that say whose the job is."""
     identity = identity_of(ad)
     vo, vo_source = vo_of(identity, config.vo.rules)
     return identity.columns() | {
@@ -112,7 +118,7 @@ def _identity_columns(ad: JobAd, config: Config) -> dict[str, Any]:
 
 
 def _usage_columns(ad: JobAd, times: Times, config: ProbeConfig) -> dict[str, Any]:
-    universe = ad.integer(names.JOB_UNIVERSE, high=_INT8_MAX)
+    universe = ad.integer(names.JOB_UNIVERSE, high=INT8_MAX)
     resources = resources_of(ad, times)
     contradictions = contradictions_of(ad, times, resources, universe)
     reason = unbilled_reason(
@@ -167,18 +173,19 @@ def _ending_columns(ad: JobAd) -> dict[str, Any]:
     )
     by_signal = ad.boolean(names.EXIT_BY_SIGNAL) is True
     return {
-        "exit_code": _code(ad, names.EXIT_CODE),
-        "exit_signal": _code(ad, names.EXIT_SIGNAL) if by_signal else None,
+        "exit_code": code_of(ad, names.EXIT_CODE),
+        "exit_signal": code_of(ad, names.EXIT_SIGNAL) if by_signal else None,
         "removal_reason": ad.text(names.REMOVE_REASON),
         "hold_reason": ad.text(reason),
-        "hold_reason_code": _code(ad, code),
-        "hold_reason_subcode": _code(ad, subcode),
-        "holds": _code(ad, names.NUM_HOLDS),
-        "vacate_reason_code": _code(ad, names.VACATE_REASON_CODE),
+        "hold_reason_code": code_of(ad, code),
+        "hold_reason_subcode": code_of(ad, subcode),
+        "holds": code_of(ad, names.NUM_HOLDS),
+        "vacate_reason_code": code_of(ad, names.VACATE_REASON_CODE),
     }
 
 
-def _code(ad: JobAd, name: str) -> int | None:
+def code_of(ad: JobAd, name: str) -> int | None:
+    """Return the code *name*, which may be negative."""
     return ad.integer(name, low=-_INT32_MAX, high=_INT32_MAX)
 
 

@@ -63,27 +63,47 @@ class Resources:
         }
 
 
-def resources_of(ad: JobAd, times: Times) -> Resources:
-    """Return what the job that *ad* describes occupied and used."""
-    cpus_milli = _first_milli(
-        ad, names.CPUS_PROVISIONED, names.MACHINE_ATTR_CPUS, names.REQUEST_CPUS
-    )
-    weight_milli = _first_milli(ad, names.MACHINE_ATTR_SLOT_WEIGHT)
-    slot_time_ms = duration_ms(ad, names.CUMULATIVE_SLOT_TIME)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slot:
+    """What a job or one run of it occupied, and the memory that was asked for."""
+
+    cpus_milli: int | None
+    gpus: int | None
+    memory_provisioned_bytes: int | None
+    memory_requested_bytes: int | None
+
+
+def slot_of(ad: JobAd) -> Slot:
+    """Return what *ad* says of its slot."""
     gpus = ad.integer(names.GPUS_PROVISIONED, high=_INT32_MAX)
     if gpus is None:
         gpus = ad.integer(names.REQUEST_GPUS, high=_INT32_MAX)
-    return Resources(
-        cpu=cpu_time_of(ad),
-        cpus_milli=cpus_milli,
-        cpus_requested_milli=_first_milli(ad, names.REQUEST_CPUS),
+    return Slot(
+        cpus_milli=_first_milli(
+            ad, names.CPUS_PROVISIONED, names.MACHINE_ATTR_CPUS, names.REQUEST_CPUS
+        ),
         gpus=gpus,
-        slot_time_ms=slot_time_ms,
-        slot_weight_milli=weight_milli,
-        core_ms=_core_ms(times, slot_time_ms, cpus_milli, weight_milli),
-        memory_peak_bytes=_memory_peak_bytes(ad),
         memory_provisioned_bytes=_size(ad, names.MEMORY_PROVISIONED, BYTES_PER_MIB),
         memory_requested_bytes=_size(ad, names.REQUEST_MEMORY, BYTES_PER_MIB),
+    )
+
+
+def resources_of(ad: JobAd, times: Times) -> Resources:
+    """Return what the job that *ad* describes occupied and used."""
+    slot = slot_of(ad)
+    weight_milli = _first_milli(ad, names.MACHINE_ATTR_SLOT_WEIGHT)
+    slot_time_ms = duration_ms(ad, names.CUMULATIVE_SLOT_TIME)
+    return Resources(
+        cpu=cpu_time_of(ad),
+        cpus_milli=slot.cpus_milli,
+        cpus_requested_milli=_first_milli(ad, names.REQUEST_CPUS),
+        gpus=slot.gpus,
+        slot_time_ms=slot_time_ms,
+        slot_weight_milli=weight_milli,
+        core_ms=_core_ms(times, slot_time_ms, slot.cpus_milli, weight_milli),
+        memory_peak_bytes=_memory_peak_bytes(ad),
+        memory_provisioned_bytes=slot.memory_provisioned_bytes,
+        memory_requested_bytes=slot.memory_requested_bytes,
         disk_peak_bytes=_size(ad, names.DISK_USAGE_RAW, BYTES_PER_KIB),
         disk_provisioned_bytes=_size(ad, names.DISK_PROVISIONED, BYTES_PER_KIB),
         transfer_in_bytes=_size(ad, names.BYTES_RECVD, 1),

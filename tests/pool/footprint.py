@@ -1,5 +1,7 @@
 """What a pool could leave behind on the machine, to compare before and after."""
 
+import os
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -12,10 +14,13 @@ NAMESPACES = ("mnt", "pid", "net", "uts", "ipc", "cgroup")
 
 
 def footprint() -> dict[str, frozenset[str]]:
-    """Return, by kind, what of the machine a pool could change for others."""
+    """Return, by kind, what of the machine a pool could change for others.
+
+    Mounts, links and rules are those of the caller's own namespaces.
+    """
     return {
         "mounts": frozenset(Path("/proc/self/mounts").read_text().splitlines()),
-        "links": _names(Path("/sys/class/net").iterdir()),
+        "links": frozenset(name for _, name in socket.if_nameindex()),
         "named net namespaces": _names(Path("/run/netns").glob("*")),
         "netfilter rules": _rules(),
         "folders": _names(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")),
@@ -30,6 +35,11 @@ def namespaces_of(pid: int) -> frozenset[str]:
         return frozenset(str((folder / kind).readlink()) for kind in NAMESPACES)
     except OSError:
         return frozenset()
+
+
+def foreign_namespaces(pid: int) -> frozenset[str]:
+    """Return the namespaces of process *pid* that are not also the caller's."""
+    return namespaces_of(pid) - namespaces_of(os.getpid())
 
 
 def processes_in(namespaces: frozenset[str]) -> list[int]:

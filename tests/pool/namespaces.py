@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.pool import rootfs
@@ -35,12 +36,26 @@ def _state_folders() -> list[Path]:
 
 
 def _is_locked(lock: Path) -> bool:
-    with lock.open() as stream:
-        try:
+    try:
+        with lock.open() as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except (BlockingIOError, FileNotFoundError):
+        return True  # its pool lives, or has just ended and is clearing it away
     return False
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Give a pool's *folder* its lock, held from its first moment on.
+
+    The lock lasts as long as any process holds the number that is given here.  So no
+    other pool that starts just now takes the folder for a dead one's.
+    """
+    new = folder / f".{LOCK}"
+    with new.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        new.rename(folder / LOCK)
+        yield stream.fileno()
 
 
 def visible_folders() -> list[str]:
@@ -70,14 +85,20 @@ class Namespaces:
 
     def __enter__(self) -> "Namespaces":
         for folder in stale_folders():
-            remove_noted(folder)
+            # Another pool that starts now may sweep the same.
+            with suppress(FileNotFoundError):
+                remove_noted(folder)
             shutil.rmtree(folder, ignore_errors=True)
         root = rootfs.build()
         self.state = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._make_folders()
-        with (self.state / "supervisor.log").open("w") as log:
+        with (
+            (self.state / "supervisor.log").open("w") as log,
+            locked(self.state) as lock,
+        ):
             self._supervisor = subprocess.Popen(
-                self._supervisor_command(root),
+                self._supervisor_command(root, lock),
+                pass_fds=[lock],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -95,10 +116,11 @@ class Namespaces:
             self._supervisor.communicate()
             self._supervisor = None
 
-    def _supervisor_command(self, root: Path) -> list[str]:
+    def _supervisor_command(self, root: Path, lock: int) -> list[str]:
         module = [sys.executable, "-m", "tests.pool.supervisor"]
         return [
             *module,
+            str(lock),
             str(root),
             str(self.state),
             self.state.name,
@@ -107,7 +129,6 @@ class Namespaces:
 
     def _make_folders(self) -> None:
         self.state.chmod(0o755)
-        (self.state / LOCK).touch()
         (self.state / "mnt").mkdir()
         (self.state / "pool/.net").mkdir(parents=True)
         # Jobs of all users leave their marks beside the gates.

@@ -1,16 +1,17 @@
 """The one process of the machine that outlives a test: it clears a pool away.
 
-    python -m tests.pool.supervisor ROOTFS STATE NAME [BIND...]
+    python -m tests.pool.supervisor LOCK ROOTFS STATE NAME [BIND...]
 
 It makes the namespaces, prints the number of the pool's process 1, and waits. When
 its standard input ends, and a kill -9 of the test ends it too, it kills process 1,
 with which the kernel takes down everything inside, and removes what lay outside: the
-folder STATE and the cgroups. If it is killed itself, process 1 sees that and ends;
-then only the folder stays, and the next pool sweeps it away.
+folder STATE and the cgroups. LOCK is the number of STATE's open and locked lock file,
+which it holds to its end: by that others know that the pool lives. If it is killed
+itself, process 1 sees that and ends; then only the folder stays, and the next pool
+sweeps it away.
 """
 
 import ctypes
-import fcntl
 import os
 import select
 import shutil
@@ -56,28 +57,28 @@ def _serve(init: subprocess.Popen[bytes]) -> None:
 
 def main() -> None:
     """Run one pool's namespaces until standard input ends."""
-    rootfs, folder, name, *binds = sys.argv[1:]
+    lock, rootfs, folder, name, *binds = sys.argv[1:]
+    # Ours alone: no process inside may keep the pool alive.
+    os.set_inheritable(int(lock), False)
     state = Path(folder)
     own = plan_cgroups(name)
-    with (state / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        own.make(state)
-        command = enter_command(rootfs, state, binds, own)
-        _unshare_children()
-        init = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            _serve(init)
-        finally:
-            init.kill()
-            # The namespace's last process is gone when process 1 can be waited for.
-            init.wait()
-            remove_noted(state)
-            shutil.rmtree(state)
+    own.make(state)
+    command = enter_command(rootfs, state, binds, own)
+    _unshare_children()
+    init = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        _serve(init)
+    finally:
+        init.kill()
+        # The namespace's last process is gone when process 1 can be waited for.
+        init.wait()
+        remove_noted(state)
+        shutil.rmtree(state)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.pool.footprint import footprint, namespaces_of, processes_in
+from tests.pool.footprint import footprint, foreign_namespaces, processes_in
 from tests.pool.namespaces import REPOSITORY, Namespaces, stale_folders
-from tests.pool.pool import Pool
 
 # Says the number of its process 1 and of its supervisor, then waits to be killed.
 VICTIM = """
@@ -25,10 +25,11 @@ with Pool() as pool:
     sys.stdin.read()
 """
 
-
-def foreign_namespaces(pid: int) -> frozenset[str]:
-    """Return the namespaces of *pid* that are not also ours."""
-    return namespaces_of(pid) - namespaces_of(os.getpid())
+# A machine on which nobody else mounts, makes a link or a named namespace meanwhile.
+ALONE = (
+    "unshare", "--mount", "--net", "--propagation", "private",
+    "sh", "-c", 'mount -n -t tmpfs alone /run && exec "$@"', "alone",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -45,18 +46,19 @@ def victim() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_after_the_end_the_machine_is_as_before(pool_files: Path) -> None:
+def test_after_the_end_the_machine_is_as_before(
+    pool_files: Path, tmp_path: Path
+) -> None:
     assert pool_files.is_dir()
-    before = footprint()
-    with Pool() as pool:
-        inside = foreign_namespaces(pool.spaces.init_pid)
-        assert len(inside) == 6
-        pool.run(["nft", "add table inet left_behind"])
-        job = pool.ap.submit_one("executable = /usr/bin/sleep\narguments = 600")
-        pool.ap.await_running(job)
-        assert len(processes_in(inside)) > 8
-    assert processes_in(inside) == []
-    assert footprint() == before
+    done = subprocess.run(
+        [*ALONE, sys.executable, "-m", "tests.pool.one_life"],
+        cwd=REPOSITORY,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -84,9 +86,11 @@ def await_end(pidfd: int) -> bool:
 
 
 def test_what_a_killed_supervisor_leaves_goes_with_the_next_pool(
-    pool_files: Path,
+    pool_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pool_files.is_dir()
+    # Where no pool of somebody else is the next one.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Namespaces() as first:
         inside = foreign_namespaces(first.init_pid)
         with os.fdopen(os.pidfd_open(first.init_pid), "rb") as init:

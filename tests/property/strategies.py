@@ -33,6 +33,9 @@ EDITABLE = (
     "CpusProvisioned",
     "GlobalJobId",
     "EnteredCurrentStatus",
+    "MemoryProvisioned",
+    "LastRemoteWallClockTime",
+    "NumJobStarts",
 )
 
 _ODD_VALUES: tuple[Value, ...] = (

@@ -7,6 +7,7 @@ from hypothesis import given
 
 from poolmeter.config import Config
 from poolmeter.record import JobRecord
+from poolmeter.units import BYTES_PER_MIB
 from probe.history_file import RawRecord
 from probe.normalise.job import Normalised
 from probe.normalise.times import QUIET_LIMIT_S
@@ -56,9 +57,13 @@ def price_of(record: JobRecord) -> tuple[object, ...]:
         record.billable,
         record.cpus_milli,
         record.gpus,
-        record.memory_provisioned_bytes,
         record.ended_at.strftime("%Y-%m"),
     )
+
+
+def memory_of(record: JobRecord) -> int:
+    """Return the memory that is priced; an owner may ask for a dearer job."""
+    return record.memory_provisioned_bytes or record.memory_requested_bytes or 0
 
 
 @pytest.mark.parametrize("name", EDITABLE)
@@ -73,6 +78,7 @@ def test_no_single_edit_changes_what_a_job_costs_unnamed(
     if found is None or found.record.contradictions or name in found.warnings:
         return
     assert price_of(true.record) == price_of(found.record)
+    assert memory_of(found.record) >= memory_of(true.record) - BYTES_PER_MIB
     assert (found.record.wall_s or 0) >= (true.record.wall_s or 0)
 
 

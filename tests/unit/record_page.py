@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from poolmeter.attributes import known_attributes
 from poolmeter.record import JOB_KEY, NETWORK_COLUMNS, Column, job_columns
+from poolmeter.run_record import RUN_KEY, run_columns
 
 HEAD = f"""\
 # The record
@@ -17,9 +18,11 @@ Times are UTC with milliseconds; a column that may not be null says so.
 Text is kept as HTCondor wrote it: owners choose most of it, so escape it before it reaches a page, a sheet or a shell.
 
 Files are `LEDGER/jobs/date=YYYY-MM-DD/SCHEDD.parquet`, by the UTC day of `ended_at`.
+The table `runs` has one row for each run of a job, also of one that is still queued, where the probe reads an epoch history.
+Its key is ({", ".join(f"`{name}`" for name in RUN_KEY)}), its files are `LEDGER/runs/date=YYYY-MM-DD/SCHEDD.parquet`, by the UTC day of its own `ended_at`.
 The table `gaps` (`schedd`, `source`, `reason`, `from_at`, `to_at`) lies beside it: times of which records may be missing.
 
-This page is made from `poolmeter/record.py` and `poolmeter/attributes.py`; `make docs` rewrites it.
+This page is made from `poolmeter/record.py`, `poolmeter/run_record.py` and `poolmeter/attributes.py`; `make docs` rewrites it.
 
 ## Columns of `jobs`
 
@@ -27,6 +30,15 @@ This page is made from `poolmeter/record.py` and `poolmeter/attributes.py`; `mak
 
 PAYLOADS = f"""
 Each entry of `payloads` has `at` (UTC), `user`, `subject`, and the byte counts of its own time: {", ".join(f"`{name}`" for name in NETWORK_COLUMNS)}.
+
+## Columns of `runs`
+
+"""  # noqa: E501 - as above
+
+ATTRIBUTES = """
+What a run moved is the difference of its sum and that of the run before it.
+`poolmeter.runs()` adds the differences, under the names of the table `jobs`, and `spans_runs`: the run before had no count, or is not there, so that the difference stands for both.
+A count that is lower than one before it is no measurement: its difference is null.
 
 ## Job attributes
 
@@ -56,7 +68,20 @@ def unit_of(column: Column) -> str:
 
 def record_page() -> str:
     """Return the whole page."""
-    columns = (
+    attributes = ((f"`{a}`", a.unit, a.meaning) for a in known_attributes())
+    return (
+        HEAD
+        + column_table(job_columns())
+        + PAYLOADS
+        + column_table(run_columns())
+        + ATTRIBUTES
+        + table(("attribute", "unit", "meaning"), attributes)
+    )
+
+
+def column_table(columns: Iterable[Column]) -> str:
+    """Return a table of *columns*."""
+    rows = (
         (
             f"`{column.name}`",
             column.storage,
@@ -64,15 +89,9 @@ def record_page() -> str:
             "" if column.nullable else "never",
             column.meaning,
         )
-        for column in job_columns()
+        for column in columns
     )
-    attributes = ((f"`{a}`", a.unit, a.meaning) for a in known_attributes())
-    return (
-        HEAD
-        + table(("column", "stored as", "unit", "null", "meaning and source"), columns)
-        + PAYLOADS
-        + table(("attribute", "unit", "meaning"), attributes)
-    )
+    return table(("column", "stored as", "unit", "null", "meaning and source"), rows)
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -29,10 +29,10 @@ PAGES = (REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md")))
 
 #: Hosts that sources of prices, licences and the like stand at; add one on purpose.
 KNOWN_HOSTS = re.compile(
-    r"[^.]*|(.*\.)?example(\.org|\.com)?|10(\.\d+){3}|203\.0\.113\.\d+|www\.apache\.org"
+    r"[^.]*|(.*\.)?example(\.org|\.com)?(:\d+)?|10(\.\d+){3}|203\.0\.113\.\d+|www\.apache\.org"
     r"|aws\.amazon\.com|github\.com|wring\.co|www\.egresscost\.com"
     r"|readwrite\.com|highedwebtech\.com"
-    r"|keepachangelog\.com|semver\.org"
+    r"|keepachangelog\.com|semver\.org|www\.gridforum\.org"
 )
 URL = re.compile(r"https?://([^/\s\"'`<>)]*)")
 MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:root|Users|work)/|\.\./shared")
@@ -159,7 +159,7 @@ def test_the_example_configuration_holds_every_option_with_its_default() -> None
 
 
 def test_the_configurations_in_the_docs_are_accepted() -> None:
-    for page in ("configuration.md", "mail.md"):
+    for page in ("configuration.md", "gratia.md", "mail.md"):
         for text in code_blocks(DOCS / page, "toml"):
             assert parse_config(text) != Config()
 
@@ -215,6 +215,7 @@ def names_in(module: str, pattern: str) -> set[str]:
 def test_every_contradiction_is_explained() -> None:
     page = (DOCS / "ap-admin.md").read_text("utf-8")
     yielded = names_in("probe.normalise.contradictions", r'yield "(\w+)"')
+    yielded |= names_in("probe.normalise.run", r'yield "(\w+)"')
     added = names_in("probe.normalise.contradictions", r'\(\("(\w+)",\)')
     section = page.partition("\n## Contradictions")[2].partition("\n## ")[0]
     first_cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)

@@ -18,6 +18,7 @@ from tests.ads import (
     END_S,
     HOUR_S,
     NOW,
+    REMOVAL,
     SCHEDD,
     Value,
     completed,
@@ -26,6 +27,9 @@ from tests.ads import (
     removed,
     restarted,
 )
+
+#: What sites recommend: twice what was used, 2 GiB before anything was.
+GROWING = "ifThenElse(MemoryUsage isnt undefined, MemoryUsage * 2000, 2048)"
 
 EDITS: list[tuple[str, str, dict[str, Value]]] = [
     ("completed", "wall_time_below_last_run", {"RemoteWallClockTime": 0}),
@@ -58,6 +62,24 @@ EDITS: list[tuple[str, str, dict[str, Value]]] = [
     ("completed", "cpus_below_slot", {"CpusProvisioned": 0}),
     ("completed", "cpus_above_slot", {"CpusProvisioned": 5}),
     ("completed", "memory_below_request", {"MemoryProvisioned": 1}),
+    (
+        "completed",
+        "memory_below_request",
+        {"MemoryProvisioned": 1, "RequestMemory": GROWING},
+    ),
+    ("completed", "memory_of_slot_missing", {"MemoryProvisioned": "undefined"}),
+    ("completed", "starts_exceed_shadow_starts", {"NumJobStarts": 9}),
+    ("restarted", "starts_exceed_shadow_starts", {"NumJobStarts": 4}),
+    ("completed", "start_not_counted", {"NumJobStarts": 0}),
+    ("restarted", "start_not_counted", {"NumJobStarts": None}),
+    ("completed", "only_run_differs_from_wall_time", {"LastRemoteWallClockTime": 9}),
+    ("removed", "only_run_differs_from_wall_time", {"LastRemoteWallClockTime": 9}),
+    ("restarted", "last_run_does_not_end_with_job", {"LastRemoteWallClockTime": 9}),
+    (
+        "restarted",
+        "last_run_does_not_end_with_job",
+        {**REMOVAL, "LastVacateTime": END_S, "LastRemoteWallClockTime": 9},
+    ),
     ("completed", "gpus_below_request", {"RequestGPUs": 1, "GPUsProvisioned": 0}),
     ("completed", "last_start_missing", {"JobCurrentStartDate": None}),
     ("removed", "completion_date_of_removed_job", {"CompletionDate": END_S - 60}),
@@ -103,6 +125,34 @@ def test_a_job_without_a_readable_wall_time_is_held_to_its_last_run(
 def test_a_completed_job_that_was_removed_from_the_queue_has_its_completion() -> None:
     ad = removed(CompletionDate=END_S - 60, LastJobStatus=4)
     assert "completion_date_of_removed_job" not in record_of(ad).contradictions
+
+
+def test_starts_that_failing_transfers_leave_are_consistent() -> None:
+    """Such a run has a shadow and no start; old versions count no shadows."""
+    for ad in (
+        restarted(NumJobStarts=1, NumShadowStarts=3),
+        restarted(NumJobStarts=2, NumShadowStarts=3),
+        completed(NumJobStarts=0, JobCurrentStartExecutingDate=None),
+        completed(NumShadowStarts=None),
+        restarted(NumShadowStarts=None),
+    ):
+        assert record_of(ad).contradictions == ()
+
+
+@pytest.mark.parametrize("vacated_s", [END_S - 2 * HOUR_S, END_S - 900, END_S])
+def test_a_run_that_took_its_time_to_go_is_consistent(vacated_s: int) -> None:
+    """The first is of the run before, which was evicted in the same second."""
+    ad = removed(LastVacateTime=vacated_s)
+    assert record_of(ad).contradictions == ()
+
+
+@pytest.mark.parametrize(
+    "wanted", ["MemoryUsage * 2000", GROWING, "ifThenElse(NumJobStarts is 0, 1, 9000)"]
+)
+def test_a_request_that_grew_with_the_job_is_consistent(wanted: str) -> None:
+    record = record_of(completed(RequestMemory=wanted))
+    assert record.contradictions == ()
+    assert (record.memory_requested_bytes or 0) > (record.memory_provisioned_bytes or 0)
 
 
 def test_an_honest_ad_is_consistent() -> None:

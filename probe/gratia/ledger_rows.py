@@ -1,0 +1,137 @@
+"""Which rows of a day file are to be frozen, and the jobs in them."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from poolmeter.record import JobRecord, Payload
+from poolmeter.units import MS_PER_S
+from probe.gratia.outbox import Box
+from probe.gratia.register import (
+    NAMES_SCHEMA,
+    NOT_QUEUED,
+    Name,
+    names_of,
+    registered_days,
+)
+from probe.gratia.reporting import Reporting
+
+#: Rows that are held as Python objects at a time.
+SLICE_ROWS = 1000
+
+#: What a job is known by among those of its schedd.
+KEY = ("cluster_id", "proc_id", "queued_ms")
+_COLUMNS = (
+    *("cluster_id", "proc_id", "queued_at"),
+    *("revision", "ended_at", "unbilled_reason"),
+)
+#: A job that held no slot at any time is no usage.
+_NO_USAGE = "never_started"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unfrozen:
+    """Rows of one file: their names, and their positions in the file.
+
+    *is_all* tells that no further row of the file is to be frozen later.
+    """
+
+    names: list[Name]
+    positions: list[int]
+    is_all: bool
+
+
+def unfrozen(
+    file: pq.ParquetFile,
+    box: Box,
+    day: dt.date,
+    reporting: Reporting,
+    *,
+    now: dt.datetime,
+) -> Unfrozen:
+    """Return the rows of *file*, a day file of *day*, that are to be frozen now.
+
+    A row that a correction has moved here from another day is known by the register
+    of that day.
+
+    Raises:
+        LedgerError: The register cannot be read.
+    """
+    rows = _eligible(file, reporting.cutover)
+    is_ripe = _ended_ms(rows) <= _unix_ms(now - reporting.delay)
+    ripe = rows.filter(pa.array(is_ripe))
+    fresh = _without(ripe, names_of(box, [day]))
+    if (fresh["revision"].to_numpy() > 0).any():
+        others = [other for other in registered_days(box) if other != day]
+        fresh = _without(fresh, names_of(box, others))
+    columns = [fresh[name].to_pylist() for name in NAMES_SCHEMA.names]
+    return Unfrozen(
+        names=list(zip(*columns, strict=True)),
+        positions=fresh["position"].to_numpy().tolist(),
+        is_all=ripe.num_rows == rows.num_rows,
+    )
+
+
+def jobs_at(file: pq.ParquetFile, positions: list[int]) -> Iterator[JobRecord]:
+    """Yield the jobs in the rows at *positions*, which are in order."""
+    wanted = np.array(positions, dtype=np.int64)
+    first = 0
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        here = wanted[(wanted >= first) & (wanted < first + rows)] - first
+        first += rows
+        if here.size:
+            table = file.read_row_group(group).take(pa.array(here.tolist(), pa.int64()))
+            for start in range(0, table.num_rows, SLICE_ROWS):
+                for row in table.slice(start, SLICE_ROWS).to_pylist():
+                    yield job_of(row)
+
+
+def job_of(row: dict[str, Any]) -> JobRecord:
+    """Return the record in a row as pyarrow gives it: maps come as lists of pairs."""
+    for name in ("extra", "network_other_bytes"):
+        row[name] = None if row[name] is None else dict(row[name])
+    row["contradictions"] = tuple(row["contradictions"])
+    if row["payloads"] is not None:
+        row["payloads"] = tuple(Payload(**payload) for payload in row["payloads"])
+    return JobRecord(**row)
+
+
+def _eligible(file: pq.ParquetFile, cutover: dt.datetime) -> pa.Table:
+    """Return name, end and position of the rows that are reported at any time."""
+    rows = keyed(file.read(columns=list(_COLUMNS)))
+    rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
+    is_unused = pc.is_in(rows["unbilled_reason"], value_set=pa.array([_NO_USAGE]))
+    is_ours = _ended_ms(rows) >= _unix_ms(cutover)
+    return rows.filter(pa.array(~is_unused.to_numpy() & is_ours))
+
+
+def keyed(rows: pa.Table) -> pa.Table:
+    """Return *rows* with the column ``queued_ms``, which is never null."""
+    queued_ms = rows["queued_at"].combine_chunks().cast(pa.int64())
+    return rows.append_column("queued_ms", queued_ms.fill_null(NOT_QUEUED))
+
+
+def _ended_ms(rows: pa.Table) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    return rows["ended_at"].cast(pa.int64()).to_numpy()
+
+
+def _unix_ms(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * MS_PER_S)
+
+
+def _without(rows: pa.Table, names: pa.Table) -> pa.Table:
+    """Return *rows* but for those whose names are among *names*, in order."""
+    if not names.num_rows:
+        return rows
+    kept = rows.select([*KEY, "position"]).join(
+        names.select(list(KEY)), keys=list(KEY), join_type="left anti"
+    )
+    positions = kept["position"].combine_chunks()
+    return rows.filter(pc.is_in(rows["position"], value_set=positions))

@@ -1,0 +1,1 @@
+"""The same usage under two price books."""
