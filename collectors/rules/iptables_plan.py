@@ -165,10 +165,7 @@ def _of_family(
 
 
 def _view_rules(view: SiteClass, family: Family) -> Iterator[XtablesRule]:
-    """Yield rules of which at most one fits a packet, so that none counts twice.
-
-    Ports have a protocol: the configuration sees to it.
-    """
+    """Yield rules of which at most one fits a packet, so that none counts twice."""
     outgoing = view.direction is Direction.OUTGOING
     end = "dports" if outgoing else "sports"
     ports = [str(port) for port in sorted(set(view.ports))]
@@ -178,11 +175,14 @@ def _view_rules(view: SiteClass, family: Family) -> Iterator[XtablesRule]:
     options: list[tuple[XtablesMatch, ...]] = [
         (XtablesMatch("multiport", ((end, ",".join(group)),)),) for group in groups
     ]
+    protocols = [view.protocol] if view.protocol or not ports else ["tcp", "udp"]
     networks = _of_family(view.networks, family)
-    for network, matches in itertools.product(networks, options or [()]):
+    for network, protocol, matches in itertools.product(
+        networks, protocols, options or [()]
+    ):
         yield XtablesRule(
             target=Tree(view.attribute, view.direction).root,
-            protocol=view.protocol,
+            protocol=protocol,
             destination=network if outgoing else None,
             source=None if outgoing else network,
             matches=matches,

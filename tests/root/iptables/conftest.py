@@ -20,9 +20,7 @@ def xtables_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, xtables_lock: None
-) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A worker node, a WAN and a campus; the rules are iptables'."""
     runtime: Path = tmp_path_factory.mktemp("poolmeter-iptables")
     backend = IptablesBackend()
