@@ -3,20 +3,22 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from collectors.links.calls import enter_net
 from collectors.netlink import nfnetlink
-from collectors.rules.nftables_library import transactions
+from collectors.rules.nftables_library import Command, transactions
 from collectors.rules.nftables_names import PLACE
 from collectors.traffic import Direction, Zone
 from tests.root import traffic
 from tests.root.world import WAN_V4, Job, World, attribute_of
 
 EXTERNAL = attribute_of(Direction.OUTGOING, Zone.EXTERNAL)
-NAMES = [{"counter": {**PLACE, "name": f"foreign_{n}"}} for n in range(2000)]
+NAMES: list[Command] = [
+    {"counter": {**PLACE, "name": f"foreign_{n}"}} for n in range(2000)
+]
 BEFORE, BEHIND = NAMES[:1000], NAMES[1000:]
 
 
@@ -31,7 +33,7 @@ def job(world: World) -> Iterator[Job]:
     apply_on(world, "delete", NAMES)
 
 
-def apply_on(world: World, verb: str, counters: list[dict[str, object]]) -> None:
+def apply_on(world: World, verb: str, counters: Sequence[Command]) -> None:
     """Add or delete *counters* in one transaction."""
     world.node.run(transactions().apply, [{verb: each} for each in counters])
 

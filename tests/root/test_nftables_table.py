@@ -192,9 +192,9 @@ def test_the_nft_command_does_what_the_library_does(
         assert other.node.command(["nft", "list", "ruleset"]).stdout == ""
 
 
-def without_handles(text: str) -> list[object]:
+def without_handles(text: str) -> list[dict[str, dict[str, object]]]:
     """Return what is in a rule set, but for numbers and counts that differ by time."""
-    found = json.loads(text)["nftables"][1:]
+    found: list[dict[str, dict[str, object]]] = json.loads(text)["nftables"][1:]
     for entry in found:
         for content in entry.values():
             for key in ("handle", "packets", "bytes"):

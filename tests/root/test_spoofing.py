@@ -3,7 +3,9 @@
 import ipaddress
 import socket
 import struct
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,7 @@ NOBODY = 65534
 PACKETS = 20
 PAYLOAD_BYTES = 500
 UDP = 17
+WAIT_LIMIT_S = 10
 #: Where a spoofed packet is sent to: the world, the campus, the node itself.
 TARGETS = {4: (WAN_V4, CAMPUS_V4, NODE_LAN_V4), 6: (WAN_V6, CAMPUS_V6, NODE_LAN_V6)}
 #: Sources of nobody, of the campus, of the node, of its own loopback, of another slot.
@@ -158,10 +161,18 @@ def is_own(packet: Packet, own: set[str]) -> bool:
 
 
 def link_local_address() -> str:
-    """Return the link-local address of eth0, of the calling thread's machine."""
-    with open("/proc/thread-self/net/if_inet6") as lines:  # noqa: PTH123
-        found = [line.split() for line in lines if line.startswith("fe80")]
-    return str(ipaddress.IPv6Address(bytes.fromhex(found[0][0])))
+    """Return the link-local address of eth0, of the calling thread's machine.
+
+    The kernel gives it some time after the link came up.
+    """
+    deadline = time.monotonic() + WAIT_LIMIT_S
+    while time.monotonic() < deadline:
+        lines = Path("/proc/thread-self/net/if_inet6").read_text().splitlines()
+        for line in lines:
+            if line.startswith("fe80"):
+                return str(ipaddress.IPv6Address(bytes.fromhex(line.split()[0])))
+        time.sleep(0.02)
+    raise AssertionError("no link-local address")
 
 
 def send_raw(
