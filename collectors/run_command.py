@@ -57,10 +57,9 @@ def run_command(root_socket: Path, command: Sequence[str]) -> CommandRun:
     with client:
         with _node_network():
             attached = _attach(client, command)
-            if isinstance(attached, Measured):
-                exit_code = _started(command)
-        if not isinstance(attached, Measured):
-            return CommandRun(_started(command), None, attached)
+            exit_code = _started(command) if isinstance(attached, Measured) else None
+        if exit_code is None or not isinstance(attached, Measured):
+            return CommandRun(_started(command), None, str(attached))
     return _finish(root_socket, attached.attach_id, exit_code)
 
 

@@ -1,6 +1,6 @@
 """``[node]`` of the configuration: what a worker node's daemon measures, and how."""
 
-from ipaddress import IPv4Network, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 import msgspec
@@ -87,10 +87,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("setup_script and cleanup_script belong together")
         _refuse_bad_networks(self.internal)
         _refuse_bad_networks((self.job_block_v4, self.job_block_v6))
-        if not isinstance(ip_network(self.job_block_v4), IPv4Network):
-            raise ValueError(f"job_block_v4: {self.job_block_v4!r} is not IPv4")
-        if isinstance(ip_network(self.job_block_v6), IPv4Network):
-            raise ValueError(f"job_block_v6: {self.job_block_v6!r} is not IPv6")
+        for version, block in ((4, self.job_block_v4), (6, self.job_block_v6)):
+            if ip_network(block).version != version:
+                raise ValueError(f"job_block_v{version}: {block!r} is not IPv{version}")
 
 
 def _why_no_mode(mode: str) -> str:

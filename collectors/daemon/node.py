@@ -68,12 +68,15 @@ class Network(Protocol):
         self, attach_id: str, slot_number: int, *, ipv6: bool | None = None
     ) -> JobLink:
         """Return the link that a slot gives; *ipv6* is as decided unless it is said."""
+        raise NotImplementedError
 
     def make_namespace(self, attach_id: str) -> int:
         """Make and pin a namespace; return its inode."""
+        raise NotImplementedError
 
     def connect(self, link: JobLink) -> JobLink:
         """Make the link, after its rules, and open it; return it as it is."""
+        raise NotImplementedError
 
     def set_down(self, attach_id: str) -> None:
         """Take a link down: nothing goes through it any more."""
@@ -83,12 +86,15 @@ class Network(Protocol):
 
     def present(self) -> set[str]:
         """Return the attach ids of which a link or a namespace is there."""
+        raise NotImplementedError
 
     def namespace_path(self, attach_id: str) -> Path:
         """Return where a job's namespace is pinned."""
+        raise NotImplementedError
 
     def namespace_inode(self, attach_id: str) -> int | None:
         """Return the inode of the pinned namespace, or ``None`` without one."""
+        raise NotImplementedError
 
     def forget_flows(self, links: Sequence[JobLink]) -> None:
         """Delete the conntrack entries of these links' addresses; in any thread."""

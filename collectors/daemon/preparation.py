@@ -94,7 +94,7 @@ def _forwarding(settings: NodeConfig, *, with_ipv6: bool) -> tuple[SysctlChange,
     """
     file = Path(settings.runtime_folder) / SYSCTLS_FILE
     families: list[Family] = [4, 6] if with_ipv6 else [4]
-    off = [family for family in families if not is_forwarding(family)]
+    off: list[Family] = [family for family in families if not is_forwarding(family)]
     if off and not settings.manage_sysctls:
         raise NodeError(
             f"IPv{off[0]} forwarding",

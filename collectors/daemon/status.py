@@ -1,6 +1,7 @@
 """What `poolmeter node status` shows and what the metrics are made of."""
 
 import dataclasses
+import importlib.metadata
 import os
 import time
 from typing import Any
@@ -14,7 +15,6 @@ from collectors.daemon.set_up import refusal_of
 from collectors.daemon.work_queue import Turn
 from collectors.journal.entries import journal_counts
 from collectors.links.conntrack import headroom
-from poolmeter import __version__
 
 REFUSAL = ("reason", "detail")
 
@@ -26,7 +26,7 @@ def status_of(
     refusal = refusal_of(node)
     room = headroom(os.cpu_count() or 1, node.settings.flows_per_job)
     return {
-        "version": __version__,
+        "version": importlib.metadata.version("poolmeter"),
         "up_s": round(time.monotonic() - started_s),
         "rules": node.backend.name,
         "measuring": refusal is None,

@@ -38,7 +38,9 @@ def end_some(node: Node) -> None:
 
     The first task of a burst ends them all; those that follow find nothing to do.
     """
-    asked = {name: node.to_end.pop(name) for name in [*node.to_end][:BATCH]}
+    asked: dict[str, HowEnded] = {
+        name: node.to_end.pop(name) for name in [*node.to_end][:BATCH]
+    }
     attaches = [node.attaches[name] for name in asked if name in node.attaches]
     live = [attach for attach in attaches if attach.is_live]
     if not live:

@@ -65,8 +65,8 @@ class RuleBackend(Protocol):
         """Make the node's table whole in one transaction.
 
         For the start, a reload (networks changed) and a restore: *links* have their
-        rules afterwards, and counters that were lost start at *counts* (by attach id); a
-        counter that still exists keeps its own value.
+        rules afterwards, and counters that were lost start at *counts* (by attach id);
+        a counter that still exists keeps its own value.
         """
 
     def setup(self, link: JobLink) -> None:
@@ -80,6 +80,7 @@ class RuleBackend(Protocol):
 
     def read(self) -> RulesReading:
         """Return all counters, by one list and never by reset."""
+        raise NotImplementedError
 
     def remove(self) -> None:
         """Remove all that belongs to us (``node drain``)."""

@@ -20,6 +20,7 @@ from poolmeter.cli import GROUPS, poolmeter
 from poolmeter.config import Config, Recipient, VoRule, parse_config
 from poolmeter.demo.run import DemoResult, run_demo
 from poolmeter.lazy import load
+from poolmeter.node_config import SiteClassConfig
 from tests.unit.record_page import record_page
 
 REPOSITORY = Path(__file__).parents[2]
@@ -121,17 +122,18 @@ def test_an_option_is_in_the_docs_with_its_default(
     row = re.search(rf"^\| `{name}` \| (.*?) \|", of_section, re.MULTILINE)
 
     assert row, f"{section}.{name}"
-    if name == "rules":
+    if (section, name) == ("vo", "rules"):
         assert row[1] == "see below"
     else:
         assert row[1] == ("not set" if default is None else f"`{as_toml(default)}`")
 
 
-def test_the_keys_of_a_vo_rule_and_of_a_recipient_are_in_the_docs() -> None:
+def test_the_keys_of_tables_in_lists_are_in_the_docs() -> None:
     page = (DOCS / "configuration.md").read_text("utf-8")
 
-    for name in (*VoRule.__struct_fields__, *Recipient.__struct_fields__):
-        assert f"\n| `{name}` |" in page
+    for table in (VoRule, Recipient, SiteClassConfig):
+        for name in table.__struct_fields__:
+            assert f"\n| `{name}` |" in page
 
 
 def as_toml(value: object) -> str:
