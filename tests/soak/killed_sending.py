@@ -10,8 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
-import probe.gratia.freeze
-import probe.gratia.scanned
+import pytest
+
 from poolmeter.config import Config
 from probe.gratia.outbox import due_bundles, quarantined_bundles
 from probe.gratia.run import run_gratia
@@ -86,8 +86,9 @@ def _upgrade(version: int) -> None:
         mark = f'<Resource urwg:description="Version">{version}</Resource></JobUsage'
         return record_xml(record).replace(b"</JobUsage", mark.encode())
 
-    probe.gratia.freeze.record_xml = other_xml
-    probe.gratia.scanned.__version__ = f"9.{version}"  # type: ignore[attr-defined]
+    patch = pytest.MonkeyPatch()  # for the rest of this process's life
+    patch.setattr("probe.gratia.freeze.record_xml", other_xml)
+    patch.setattr("probe.gratia.scanned.__version__", f"9.{version}")
 
 
 def assert_all_is_well(site: GratiaSite) -> None:

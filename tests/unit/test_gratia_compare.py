@@ -181,10 +181,12 @@ def test_only_ends_of_the_period_are_compared(official: Path, ours: Path) -> Non
 
 
 def test_times_of_other_zones_are_the_same_times(official: Path, ours: Path) -> None:
-    put(official, record(end="2026-11-22T09:54:33+01:00"))
-    put(ours, record())
+    put(official, record(end="2026-11-23T00:30:00+01:00"))
+    put(ours, record(end="2026-11-22T23:30:00Z"))
 
-    assert compare(official, ours).exit_code == ExitCode.DONE
+    found = compare(official, ours)
+    assert found.exit_code == ExitCode.DONE
+    assert [line for line, _, _ in found.lines()] == [(DAY, "cms")]
 
 
 def test_what_we_have_set_aside_is_not_ours_to_send(official: Path, ours: Path) -> None:
@@ -231,6 +233,13 @@ def test_what_cannot_be_read_is_named_and_the_rest_compared(
     assert "r.1.gratia.xml__bad: " in found.official.unreadable[0]
     assert found.official.records == 1
     assert found.exit_code == ExitCode.SET_ASIDE
+
+
+def test_a_file_that_is_too_large_is_not_parsed(official: Path, ours: Path) -> None:
+    too_large(official / "r.1.gratia.xml__bad")
+
+    (fault,) = compare(official, ours).official.unreadable
+    assert fault.endswith("larger than 10,485,760 bytes")
 
 
 def test_links_are_not_followed(official: Path, ours: Path, tmp_path: Path) -> None:

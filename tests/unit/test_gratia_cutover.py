@@ -27,9 +27,13 @@ def server() -> Iterator[GratiaServer]:
 def the_pages_command(folder: Path) -> str:
     """Return what the page says to move the files of our jobs away, for *folder*."""
     (command,) = re.findall(r"```sh\n\s*(awk .*?)\n", PAGE.read_text("utf-8"))
-    return command.replace("/var/lib/condor/gratia/data", str(folder)).replace(
-        "/var/tmp",  # noqa: S108 - replaced, not used
-        str(folder / "ours"),
+    return (
+        str(command)
+        .replace("/var/lib/condor/gratia/data", str(folder))
+        .replace(
+            "/var/tmp",  # noqa: S108 - replaced, not used
+            str(folder / "ours"),
+        )
     )
 
 

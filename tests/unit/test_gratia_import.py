@@ -215,6 +215,20 @@ def test_repeated_attributes_are_read_and_contradictions_named() -> None:
     assert official.contradictory == ("B",)
 
 
+def test_a_key_with_two_values_is_named() -> None:
+    official = parse_probeconfig('<ProbeConfiguration Grid="A" Grid="B"/>')
+    result = import_probeconfig(official, None, now=NOW)
+
+    assert parse_config(result.toml).gratia.grid == "B"
+    assert "Grid is given with two values; the last one was taken" in result.attention
+
+
+def test_what_is_commented_out_is_not_read() -> None:
+    text = '<!-- <ProbeConfiguration Grid="A"/> --><ProbeConfiguration Grid="B"/>'
+
+    assert parse_probeconfig(text).values == {"Grid": "B"}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -308,6 +308,17 @@ def test_tls_can_ask_for_a_clients_certificate(
     assert is_ok == has_certificate
 
 
+@pytest.mark.parametrize("has_resource", [True, False])
+def test_other_resources_are_read_beside_a_resource_only(
+    server: GratiaServer, *, has_resource: bool
+) -> None:
+    other = '<ConsumableResource description="seats">4</ConsumableResource>'
+    one = '<Resource description="ExitCode">0</Resource>' if has_resource else ""
+    ask(server, multiupdate(record(more=one + other)))
+
+    assert ("Resource_seats" in server.collector.deliveries[0].json) == has_resource
+
+
 def test_records_keep_their_bytes(server: GratiaServer) -> None:
     first, second = record(1), record(2, more="<A>\u00fc &amp; </A>")
     ask(server, multiupdate(first, second))
