@@ -227,6 +227,10 @@ class ServedNode:
         found |= {f"slot {path.name}" for path in (self.runtime / "slots").iterdir()}
         return sorted(found)
 
+    def job_counters(self) -> set[str]:
+        """Return the attach ids that have counters now."""
+        return set(self.node.run(self.world.backend.read).jobs)
+
     def wait_clean(self) -> None:
         """Wait until nothing of a job is left."""
         until(lambda: not self.leftovers(), lambda: f"nothing but {self.leftovers()}")
