@@ -10,7 +10,7 @@ import struct
 
 from collectors.netlink.messages import (
     attributes_of,
-    each_attribute,
+    list_of,
     text_attribute,
     text_of,
 )
@@ -71,9 +71,7 @@ def list_elements(name: str) -> frozenset[bytes]:
     of_table = text_attribute(TABLE_OF, TABLE) + text_attribute(SET_NAME, name)
     found = listing(SUBSYSTEM, GET_SET_ELEMENTS, FAMILY_INET, of_table)
     each = (attributes_of(message).get(SET_ELEMENTS, b"") for message in found)
-    return frozenset(
-        element for elements in each for _, element in each_attribute(elements)
-    )
+    return frozenset(element for elements in each for element in list_of(elements))
 
 
 def list_keys(name: str) -> set[str]:
