@@ -61,7 +61,7 @@ class ByHand:
             NodeError: The kernel or iptables refused; nothing is left half made.
         """
         checked_job_id(job_id)
-        _checked_device(device)
+        checked_device(device)
         with self._locked():
             self._prepare_forwarding()
             pair = _route(device, self._block(), self._slots())
@@ -83,7 +83,7 @@ class ByHand:
             NodeError: The kernel or iptables refused.
         """
         checked_job_id(job_id)
-        _checked_device(device)
+        checked_device(device)
         with self._locked():
             addresses = self._remove_rules(job_id)
             _unroute(device, self._block())
@@ -163,8 +163,12 @@ class ByHand:
         return found
 
 
-def _checked_device(device: str) -> None:
-    """Refuse what is no device's name; one that ended in "+" would match many."""
+def checked_device(device: str) -> None:
+    """Refuse what is no device's name; one that ended in "+" would match many.
+
+    Raises:
+        UsageError: It is none.
+    """
     if DEVICE.fullmatch(device) is None or device in (".", ".."):
         raise UsageError("DEVICE", expected="a device's name", found=repr(device))
 

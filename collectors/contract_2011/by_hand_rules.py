@@ -143,7 +143,7 @@ def quoted(word: str) -> str:
     >>> quoted("-j"), quoted("#id 12.0")
     ('-j', '"#id 12.0"')
     """
-    if all(char.isalnum() or char in "-_./:,!+" for char in word):
+    if word and all(char.isalnum() or char in "-_./:,!+" for char in word):
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

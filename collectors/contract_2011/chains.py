@@ -22,8 +22,8 @@ from collectors.traffic import Count
 
 #: Comment and count of the rules of chains.
 Rules = Mapping[str, Sequence[tuple[str | None, Count]]]
-#: The tables of legacy IPv4 that exist in this net namespace, one a line.
-LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+#: The tables of legacy IPv4 that exist in the thread's net namespace, one a line.
+LEGACY_TABLES = Path("/proc/thread-self/net/ip_tables_names")
 SAVE_LIMIT_S = 30
 #: The words behind a version that tell the variant (``iptables(8)``).
 NFT_VARIANT = "(nf_tables)"

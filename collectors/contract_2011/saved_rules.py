@@ -48,7 +48,7 @@ def parse_saved(text: str) -> SavedRules:
     """
     saved = SavedRules([], set())
     table = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("*"):
             table = line[1:].strip()
         elif line.startswith(":"):

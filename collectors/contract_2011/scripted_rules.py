@@ -46,7 +46,7 @@ class ScriptedRules:
         self._given_up |= lost
 
     def setup(self, link: JobLink) -> None:
-        """Expect a chain: it is made by the script, which runs when the link is there."""
+        """Expect a chain: the script makes it when the link is there."""
         self._links[link.attach_id] = link
 
     def teardown(self, attach_ids: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ class SiteScripts:
     setup: Path
     cleanup: Path
     path: str
+    limit_s: float = SCRIPT_LIMIT_S
 
     def set_up(self, job_id: str, device: str) -> IPv4Address:
         """Run the set-up script; return the job's address, which it printed.
@@ -53,19 +54,19 @@ class SiteScripts:
             )
         except OSError as error:
             raise LinkError(f"{script}", found=str(error.strerror)) from error
-        return _output(script, process)
+        return _output(script, process, self.limit_s)
 
 
-def _output(script: Path, process: subprocess.Popen[bytes]) -> str:
+def _output(script: Path, process: subprocess.Popen[bytes], limit_s: float) -> str:
     """Return what the script printed; its whole session ends with it or is killed."""
     with process:
         try:
-            output, complaint = process.communicate(timeout=SCRIPT_LIMIT_S)
+            output, complaint = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired as error:
             _kill_session(process)
             raise LinkError(
                 f"{script}",
-                expected=f"an end within {SCRIPT_LIMIT_S:g} s",
+                expected=f"an end within {limit_s:g} s",
                 found="it still ran and was killed",
             ) from error
     if process.returncode:

@@ -101,6 +101,7 @@ def test_a_script_that_breaks_the_contract_leaves_the_job_uncounted_and_says_why
 
     assert isinstance(reply, NotMeasured), reply
     assert reply.reason == "setup"
+    assert reply.detail is not None
     assert BREACHES[breach] in reply.detail
     assert str(site.folder / "set-up") in reply.detail
     until(
