@@ -11,7 +11,7 @@ from collectors.errors import JournalError
 from collectors.journal.appender import Appender
 from collectors.journal.entries import AnyEntry
 
-RETRY_S = 5.0
+RETRY_S = 1.0
 
 _log = logging.getLogger(__name__)
 

@@ -29,6 +29,7 @@ from collectors.daemon.protocol import (
 )
 from collectors.journal.entries import AnyEntry, Job
 from collectors.journal.runs import JournalSummary, read_journal, summarise
+from collectors.links.veth import is_job_device
 from tests.root.hosts import Host
 from tests.root.traffic import family_of
 from tests.root.world import CAMPUS, World, small_world
@@ -215,10 +216,13 @@ class ServedNode:
         """Return the journal's runs."""
         return summarise(self.entries())
 
+    def devices(self) -> set[str]:
+        """Return the node's devices; sysfs would show those of the machine."""
+        return {name for _, name in self.node.run(socket.if_nameindex)}
+
     def leftovers(self) -> list[str]:
         """Return what is on the node beside the canary's: devices, files, rules."""
-        names = set(self.node.run(os.listdir, "/sys/class/net"))
-        found = {name for name in names if name.startswith("veth")}
+        found = {name for name in self.devices() if is_job_device(name)}
         found |= set(self.node.run(os.listdir, self.runtime / "netns"))
         found |= self.node.run(self.world.backend.read).jobs.keys()
         canary = {name for name in found if len(name) == ATTACH_ID_LENGTH}

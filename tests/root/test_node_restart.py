@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,9 @@ from tests.root.world import WAN_V4
 
 EXTERNAL = "NetworkOutgoingExternal"
 DATAGRAM_BYTES = 128
+
+#: So many half-steps a short life has at least.
+STEPS = 35
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +223,10 @@ def check_record(served: ServedNode, attached: Attachable, datagrams: int) -> No
 
 
 def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing(
-    served: ServedNode, rng: random.Random
+    served: ServedNode, rng: random.Random, rounds: Callable[[int, int], int]
 ) -> None:
     """Each step is a change of rules, links, slots or journal; before and after it."""
     kill_at = 1
     while kill_round(served, kill_at, rng):
-        kill_at += 1
-    assert kill_at > 20
+        kill_at += rng.randint(1, rounds(5, 1))
+    assert kill_at > STEPS
