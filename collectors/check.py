@@ -10,14 +10,23 @@ from pathlib import Path
 
 from collectors.addressing import refuse_overlap, slot_capacity
 from collectors.client import Client, NoDaemonError
+from collectors.contract_2011.scripted_node import scripts_of, try_scripts
+from collectors.daemon.network import JobNetwork
 from collectors.daemon.preparation import node_rules
 from collectors.daemon.protocol import Facts, Status
 from collectors.errors import NodeError
 from collectors.links.calls import unshare_net
 from collectors.links.conntrack import headroom
 from collectors.links.namespaces import in_thread
-from collectors.links.uplinks import default_routes, is_forwarding, why_no_ipv6
+from collectors.links.uplinks import (
+    DEFAULT_MTU,
+    default_routes,
+    is_forwarding,
+    why_no_ipv6,
+)
+from collectors.rules.iptables import usable_families
 from collectors.rules.nftables_state import table_exists
+from poolmeter.attributes import NETWORK_COUNTS
 from poolmeter.node_config import NodeConfig
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -77,9 +86,28 @@ def _switch(settings: NodeConfig) -> Iterator[Found]:
         yield Grade.NOTE, f"rollout_percent is {settings.rollout_percent}"
 
 
-def _netfilter(_: NodeConfig) -> Iterator[Found]:
+def _netfilter(settings: NodeConfig) -> Iterator[Found]:
+    if scripts_of(settings) is not None:
+        return
+    if settings.rules == "iptables":
+        yield Grade.OK, f"legacy tables: {', '.join(usable_families())}"
+        return
     there = "is there" if table_exists() else "is not there: no daemon has made it"
     yield Grade.OK, f"nftables answers; the table inet poolmeter {there}"
+
+
+def _scripts(settings: NodeConfig) -> Iterator[Found]:
+    """Run the site's own pair once, with a scratch id."""
+    scripts = scripts_of(settings)
+    if scripts is None:
+        return
+    rules = node_rules(settings, with_ipv6=False, drop_foreign_forwarding=False)
+    network = JobNetwork(Path(settings.runtime_folder), rules, DEFAULT_MTU)
+    found = try_scripts(scripts, network)
+    unknown = [name for name in found if name not in NETWORK_COUNTS]
+    yield Grade.OK, f"{scripts.setup} counts {', '.join(found)}"
+    if unknown:
+        yield Grade.NOTE, f"of no class, so never priced: {', '.join(unknown)}"
 
 
 def _uplink(settings: NodeConfig) -> Iterator[Found]:
@@ -216,6 +244,7 @@ _LOOKS: dict[str, Callable[[NodeConfig], Iterator[Found]]] = {
     "root": _root,
     "switches": _switch,
     "netfilter": _netfilter,
+    "scripts": _scripts,
     "uplink": _uplink,
     "forwarding": _forwarding,
     "addresses": _addresses,

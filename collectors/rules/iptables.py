@@ -172,6 +172,20 @@ class IptablesBackend:
         self._last = {k: count for k, count in self._last.items() if k[2] not in gone}
 
 
+def usable_families() -> list[Family]:
+    """Return the families, all of whose tables can be read here.
+
+    Raises:
+        RulesError: One of them cannot be.
+    """
+    backend = IptablesBackend()
+    try:
+        backend.read()
+    finally:
+        backend.close()
+    return [*Family]
+
+
 def _plan(rules: NodeRules, family: Family) -> FamilyPlan:
     job_blocks = [b for b in (rules.job_block_v4, rules.job_block_v6) if b]
     own = [

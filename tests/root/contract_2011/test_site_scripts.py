@@ -24,9 +24,7 @@ FOUR = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    site = Site(tmp_path_factory.mktemp("site"))
-    site.write()
-    return site
+    return Site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +32,7 @@ def served(
     variant: str, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServedNode]:
     """A node whose daemon has the site's scripts."""
+    site.write()
     folder: Path = tmp_path_factory.mktemp(variant)
     with served_node(folder, ipv6="off", **site.options()) as served:
         served.start()
@@ -127,3 +126,17 @@ def test_a_chain_that_is_gone_keeps_its_last_counts_and_is_partial(
     assert ended.counts[EXTERNAL] == (1280, 10)
     assert ended.partial
     assert served.log.read_text().count(told) == 1
+
+
+def test_check_runs_the_pair_once_and_shows_what_it_counts(
+    served: ServedNode, site: Site
+) -> None:
+    done = served.poolmeter("node", "check")
+    assert f"scripts     {site.folder}/set-up counts {', '.join(FOUR)}" in done.stdout
+    assert done.returncode == 0, done.stdout
+    site.breach("exit 3")
+    done = served.poolmeter("node", "check")
+    assert "fail  scripts" in done.stdout
+    assert "expected exit code 0, found 3" in done.stdout
+    assert done.returncode == 1
+    assert served.leftovers() == []

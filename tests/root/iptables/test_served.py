@@ -82,3 +82,9 @@ def test_a_killed_daemon_s_counters_are_adopted(served: ServedNode) -> None:
     assert attached.attach_id in run
     until(lambda: sent(served, attached.attach_id) == 20 * 128, "all packets")
     assert not attached.detach().partial
+
+
+def test_check_says_that_the_legacy_tables_are_there(served: ServedNode) -> None:
+    done = served.poolmeter("node", "check")
+    assert "ok    netfilter   legacy tables: ipv4, ipv6" in done.stdout
+    assert done.returncode == 0, done.stdout
