@@ -52,7 +52,7 @@ def _killed(process: Process, inode: int) -> bool:
         if net_namespace(process.pid) != inode:
             return False
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except ProcessLookupError:
+    except OSError:  # gone, or not ours to kill
         return False
     finally:
         os.close(pidfd)

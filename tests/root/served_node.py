@@ -72,7 +72,8 @@ class ServedNode:
         self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._told.bind(str(folder / "notify"))
         self._told.settimeout(LIMIT_S)
-        self._nursery: subprocess.Popen[str] | None = None
+        self.capabilities = [*unit_capabilities()]
+        self._nurseries: dict[str, subprocess.Popen[str]] = {}
         self.pid = 0
         self.processes: list[subprocess.Popen[str]] = []
 
@@ -92,7 +93,8 @@ class ServedNode:
             "kill_at": kill_at,
             "environment": {"NOTIFY_SOCKET": str(self.folder / "notify")},
         }
-        nursery = self._nursery or self._start_nursery()
+        bounding = ",".join(("-all", *(f"+{name}" for name in self.capabilities)))
+        nursery = self._nurseries.get(bounding) or self._start_nursery(bounding)
         assert nursery.stdin is not None
         assert nursery.stdout is not None
         nursery.stdin.write(json.dumps(order) + "\n")
@@ -102,12 +104,11 @@ class ServedNode:
             self.wait_told("READY=1")
         return self.pid
 
-    def _start_nursery(self) -> subprocess.Popen[str]:
-        bounding = ",".join(("-all", *(f"+{name}" for name in unit_capabilities())))
+    def _start_nursery(self, bounding: str) -> subprocess.Popen[str]:
         command = ["setpriv", f"--bounding-set={bounding}", "--pdeathsig", "KILL"]
         command += [sys.executable, "-m", "tests.root.nursery"]
         pipe = subprocess.PIPE
-        self._nursery = self.node.run(
+        nursery = self.node.run(
             subprocess.Popen,
             command,
             stdin=pipe,
@@ -115,7 +116,8 @@ class ServedNode:
             text=True,
             cwd=REPOSITORY,
         )
-        return self._nursery
+        self._nurseries[bounding] = nursery
+        return nursery
 
     def wait_told(self, what: str) -> None:
         """Wait until the daemon tells the service manager *what*."""
@@ -245,12 +247,11 @@ class ServedNode:
             process.kill()
         if self.pid:
             self.kill()
-        if self._nursery:
-            self._nursery.kill()
-        for ended in (*self.processes, self._nursery):
-            if ended:
-                with contextlib.suppress(BrokenPipeError):
-                    ended.__exit__(None, None, None)
+        ended = [*self.processes, *self._nurseries.values()]
+        for process in ended:
+            process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                process.__exit__(None, None, None)
         self._told.close()
 
 
