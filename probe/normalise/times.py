@@ -22,7 +22,7 @@ NEIGHBOUR_SLACK_S = SECONDS_PER_DAY
 #: So long no pool is without any job that leaves the queue.
 QUIET_LIMIT_S = 35 * SECONDS_PER_DAY
 #: HTCondor's JobStatus of a completed job.
-_COMPLETED = 4
+COMPLETED = 4
 
 
 class Window(NamedTuple):
@@ -177,7 +177,7 @@ def last_entered_s(ad: JobAd) -> int | None:
     entered_s = _moment(ad, names.ENTERED_CURRENT_STATUS)
     if (
         entered_s
-        and ad.integer(names.JOB_STATUS) == _COMPLETED
+        and ad.integer(names.JOB_STATUS) == COMPLETED
         and is_routed_source(ad)
     ):
         return max(entered_s, _moment(ad, names.COMPLETION_DATE) or 0)
@@ -185,11 +185,12 @@ def last_entered_s(ad: JobAd) -> int | None:
 
 
 def may_linger(ad: JobAd) -> bool:
-    """Whether an ended job may stay in the queue, and be written days later."""
-    return ad.has(names.LEAVE_JOB_IN_QUEUE) and (
-        ad.boolean(names.LEAVE_JOB_IN_QUEUE) is not False
-        or (ad.raw_text(names.LEAVE_JOB_IN_QUEUE) or "").lower() != "false"
-    )
+    """Whether an ended job may stay in the queue, and be written days later.
+
+    An expression may be true for as long as it likes, so none is evaluated.
+    """
+    raw = ad.raw_text(names.LEAVE_JOB_IN_QUEUE)
+    return raw is not None and raw.lower() != "false"
 
 
 def _own_end(
