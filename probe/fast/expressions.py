@@ -19,8 +19,7 @@ from probe.fast.columns import texts_at
 from probe.fast.values import Kind, Kinds
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
 
-#: What the two expressions are made of; both are of HTCondor's defaults.
-RESIDENT_SET_SIZE, IMAGE_SIZE = "ResidentSetSize", "ImageSize"
+#: Both are HTCondor's own defaults.
 _MEMORY_USAGE = (
     b"((ResidentSetSize + 1023) / 1024)",
     b"( ( ResidentSetSize + 1023 ) / 1024 )",
@@ -121,22 +120,27 @@ def _resolve_memory_usage(ads: Ads) -> None:
     """Evaluate ``((ResidentSetSize + 1023) / 1024)``, which stands in every ad."""
     is_standard = _is_written_so(ads, names.MEMORY_USAGE, _MEMORY_USAGE)
     if is_standard.any():
-        kinds, numbers = _mib_of_kib(ads, RESIDENT_SET_SIZE)
+        kinds, numbers = _mib_of_kib(ads, names.RESIDENT_SET_SIZE)
         ads.set_column(names.MEMORY_USAGE, is_standard, kinds, numbers)
 
 
 def _resolve_request_memory(ads: Ads) -> None:
     """Evaluate what JOB_DEFAULT_REQUESTMEMORY is when nobody sets it."""
-    is_standard = _is_written_so(ads, names.REQUEST_MEMORY, _REQUEST_MEMORY)
+    is_standard = is_default_request_memory(ads)
     if not is_standard.any():
         return
     usage = ads.kinds(names.MEMORY_USAGE)
-    kinds, numbers = _mib_of_kib(ads, IMAGE_SIZE)
+    kinds, numbers = _mib_of_kib(ads, names.IMAGE_SIZE)
     has_usage = usage == Kind.INTEGER
     kinds = np.where(has_usage, usage, kinds)
     numbers = np.where(has_usage, ads.numbers(names.MEMORY_USAGE), numbers)
     is_simple = np.isin(usage, (Kind.INTEGER, Kind.VOID, Kind.ABSENT))
     ads.set_column(names.REQUEST_MEMORY, is_standard & is_simple, kinds, numbers)
+
+
+def is_default_request_memory(ads: Ads) -> Flags:
+    """Whether RequestMemory is what HTCondor writes when nobody asked for any."""
+    return _is_written_so(ads, names.REQUEST_MEMORY, _REQUEST_MEMORY)
 
 
 def _mib_of_kib(ads: Ads, name: str) -> tuple[Kinds, Numbers]:

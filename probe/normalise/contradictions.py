@@ -34,7 +34,7 @@ QUEUED_SLACK_S = SECONDS_PER_DAY
 REMOVED, COMPLETED = 3, 4
 
 #: Universe of jobs that one shadow starts on many slots.
-_PARALLEL = 11
+PARALLEL = 11
 
 #: What a request for memory may hang on, as it is until a job runs for the first time.
 _BEFORE_FIRST_RUN: Mapping[str, int | None] = {
@@ -170,7 +170,7 @@ def _of_starts(ad: JobAd, times: Times, universe: int | None) -> Iterator[str]:
     """A shadow starts a job once; a transfer that fails leaves no start behind."""
     starts = ad.integer(names.NUM_JOB_STARTS)
     shadows = times.shadow_starts
-    if shadows is not None and (starts or 0) > shadows and universe != _PARALLEL:
+    if shadows is not None and (starts or 0) > shadows and universe != PARALLEL:
         yield "starts_exceed_shadow_starts"
     if times.wall_s and not starts and ad.has(names.JOB_CURRENT_START_EXECUTING_DATE):
         yield "start_not_counted"

@@ -141,7 +141,7 @@ def times_of(ad: JobAd, around: Surroundings) -> Times:
     begun_s = max(queued_s or 0, started_s or 0)
     last_run_end_s = last_started_s and last_started_s + (last_run_wall_s or 0)
     candidates = [own_end_s, entered_s, completed_s, last_run_end_s]
-    ended_s = _believable_end(
+    ended_s = believable_end(
         [end for end in candidates if end],
         around.window(may_linger=may_linger(ad), begun_s=begun_s),
         last_started_s or 0,
@@ -210,7 +210,7 @@ def _own_end(
     return entered_s
 
 
-def _believable_end(candidates: list[int], window: Window, last_started_s: int) -> int:
+def believable_end(candidates: list[int], window: Window, last_started_s: int) -> int:
     """Return the first candidate that lies in *window* and after the last start.
 
     If none does, the window alone decides, and at last what it holds for likely: a

@@ -14,6 +14,7 @@ from poolmeter import attributes as names
 from poolmeter.units import BYTES_PER_MIB, MILLI, MS_PER_S
 from probe.fast.ads import Ads, Integers
 from probe.fast.arrays import Flags, Numbers
+from probe.fast.expressions import is_default_request_memory
 from probe.fast.normalise.billing import is_disguised
 from probe.fast.normalise.resources import (
     Resources,
@@ -27,6 +28,7 @@ from probe.fast.values import Kind
 from probe.normalise.contradictions import (
     COMPLETED,
     LAST_RUN_SLACK_S,
+    PARALLEL,
     QUEUED_SLACK_S,
     REMOVED,
     RUN_SLACK_S,
@@ -43,6 +45,9 @@ NAMES = (
     "start_after_end",
     "first_start_after_last",
     "last_run_does_not_end_with_job",
+    "starts_exceed_shadow_starts",
+    "start_not_counted",
+    "only_run_differs_from_wall_time",
     "wall_time_unreadable",
     "wall_time_exceeds_life",
     "wall_time_below_last_run",
@@ -51,6 +56,7 @@ NAMES = (
     "slot_time_differs_from_wall_time",
     "cpus_below_slot",
     "cpus_above_slot",
+    "memory_of_slot_missing",
     "memory_below_request",
     "gpus_below_request",
     "slot_in_slotless_universe",
@@ -67,7 +73,9 @@ class EndChecks:
     last_started_s: Numbers
     #: When the last run ended by its own wall time; 0 where that proves nothing.
     last_run_end_s: Numbers
-    #: The longest life that the wall time allows; -1 where nothing is known.
+    #: When the last run was ordered off its slot long after its end; else 0.
+    vacated_s: Numbers
+    #: The shortest life that the wall time allows.
     least_life_s: Numbers
     is_completed: Flags
     is_removed: Flags
@@ -78,7 +86,8 @@ def end_checks_of(ads: Ads, times: Times) -> EndChecks:
     is_completed = times.status.values == COMPLETED
     last_status = ads.integers(names.LAST_JOB_STATUS)
     is_removed = (times.status.values == REMOVED) & (last_status.values != COMPLETED)
-    last_run = times.wall.where(times.runs <= 1, times.last_run_wall)
+    is_only_run = (times.runs <= 1) & (times.shadow_starts.values <= 1)
+    last_run = times.wall.where(is_only_run, times.last_run_wall)
     proves = is_completed & ~times.reconnects.is_true() & last_run.known
     proves &= times.last_started.known
     life_s = times.wall.values - _run_slack_s(times)
@@ -88,10 +97,21 @@ def end_checks_of(ads: Ads, times: Times) -> EndChecks:
         started_s=times.started.values,
         last_started_s=times.last_started.values,
         last_run_end_s=np.where(proves, times.last_started.values + last_run.values, 0),
+        vacated_s=_vacated_after_the_end(ads, times),
         least_life_s=np.where(times.wall.known & times.started.known, life_s, _NEVER),
         is_completed=is_completed,
         is_removed=is_removed,
     )
+
+
+def _vacated_after_the_end(ads: Ads, times: Times) -> Numbers:
+    """Return LastVacateTime where the last run is said to have ended long before."""
+    vacated_s = ads.integers(names.LAST_VACATE_TIME).values
+    start_s = times.last_started.values
+    is_late = times.last_started.known & times.last_run_wall.known
+    is_late &= start_s < vacated_s
+    is_late &= start_s + times.last_run_wall.values < vacated_s - LAST_RUN_SLACK_S
+    return np.where(is_late, vacated_s, 0)
 
 
 #: Less than any job's life.
@@ -104,6 +124,7 @@ def bits_of(
     """Return, as bits in the order of ``NAMES``, all that does not need the end."""
     found = (
         _of_dates(ads, times)
+        | _of_starts(ads, times, universe)
         | _of_wall_time(times, resources)
         | _of_slot(ads, times, resources)
         | {"slot_in_slotless_universe": is_disguised(ads, universe)}
@@ -127,8 +148,11 @@ def bits_of_ends(
         & (completed_s != checks.entered_s),
         "start_after_end": last_started_s > ended_s,
         "first_start_after_last": checks.started_s > last_s,
-        "last_run_does_not_end_with_job": (checks.last_run_end_s != 0)
-        & (np.abs(ended_s - checks.last_run_end_s) > LAST_RUN_SLACK_S),
+        "last_run_does_not_end_with_job": (
+            (checks.last_run_end_s != 0)
+            & (np.abs(ended_s - checks.last_run_end_s) > LAST_RUN_SLACK_S)
+        )
+        | ((checks.vacated_s != 0) & (checks.vacated_s <= ended_s)),
         "wall_time_exceeds_life": checks.least_life_s > ended_s - checks.started_s,
     }
     return _as_bits(found, ended_s.size)
@@ -161,6 +185,24 @@ def _of_dates(ads: Ads, times: Times) -> dict[str, Flags]:
         "queued_at_differs_from_global_job_id": made.known & (~queued.known | is_far),
         "queued_at_missing": ~queued.known,
         "last_start_missing": times.wall.is_true() & ~times.last_started.known,
+    }
+
+
+def _of_starts(ads: Ads, times: Times, universe: Numbers) -> dict[str, Flags]:
+    starts, shadows = ads.integers(names.NUM_JOB_STARTS).values, times.shadow_starts
+    is_executed = ads.has(names.JOB_CURRENT_START_EXECUTING_DATE)
+    differs = np.abs(times.wall.values - times.last_run_wall.values) > RUN_SLACK_S
+    is_only_run = (shadows.values == 1) & (times.runs <= 1)
+    is_only_run &= ~times.reconnects.is_true()
+    return {
+        "starts_exceed_shadow_starts": shadows.known
+        & (starts > shadows.values)
+        & (universe != PARALLEL),
+        "start_not_counted": times.wall.is_true() & (starts == 0) & is_executed,
+        "only_run_differs_from_wall_time": is_only_run
+        & times.last_run_wall.known
+        & times.wall.known
+        & differs,
     }
 
 
@@ -206,18 +248,34 @@ def _of_slot(ads: Ads, times: Times, resources: Resources) -> dict[str, Flags]:
         & differs,
         "cpus_below_slot": provisioned.known & (provisioned.values < machine),
         "cpus_above_slot": (machine != 0) & (provisioned.values > machine),
-        "memory_below_request": _is_below_literal_request(ads, resources),
+        "memory_of_slot_missing": provisioned.known
+        & ~resources.memory_provisioned_bytes.known,
+        "memory_below_request": _is_below_request(ads, resources),
         "gpus_below_request": resources.gpus.values < asked_gpus,
     }
 
 
-def _is_below_literal_request(ads: Ads, resources: Resources) -> Flags:
-    """Whether the slot had less memory than was asked for in so many numbers."""
-    written = ads.written_kinds(names.REQUEST_MEMORY)
-    is_literal = np.isin(written, (Kind.INTEGER, Kind.REAL, Kind.FRACTION))
-    for record in np.flatnonzero(ads.may_be_odd_number(names.REQUEST_MEMORY)).tolist():
-        is_literal[record] = ads.is_literal(names.REQUEST_MEMORY, record)
+def _is_below_request(ads: Ads, resources: Resources) -> Flags:
+    """Whether the slot had less memory than was asked for when it was matched.
+
+    What an expression was before the first run is the reference's to say; HTCondor's
+    own default was undefined then.
+    """
     provisioned = resources.memory_provisioned_bytes
-    asked_bytes = resources.memory_requested_bytes.values
-    is_below = asked_bytes - BYTES_PER_MIB > provisioned.values
-    return provisioned.known & is_literal & is_below
+    requested = resources.memory_requested_bytes
+    is_below = provisioned.known & requested.known
+    is_below &= requested.values - BYTES_PER_MIB > provisioned.values
+    is_literal = _is_literal(ads, names.REQUEST_MEMORY, is_below)
+    ran_once = ads.integers(names.NUM_SHADOW_STARTS).values == 1
+    is_default = is_default_request_memory(ads)
+    ads.leave(is_below & ~is_literal & ~is_default & ran_once)
+    return is_below & is_literal
+
+
+def _is_literal(ads: Ads, name: str, chosen: Flags) -> Flags:
+    """Whether *name* is a plain number in each ad, where that is asked."""
+    written = ads.written_kinds(name)
+    is_literal = np.isin(written, (Kind.INTEGER, Kind.REAL, Kind.FRACTION))
+    for record in np.flatnonzero(chosen & ads.may_be_odd_number(name)).tolist():
+        is_literal[record] = ads.is_literal(name, record)
+    return is_literal

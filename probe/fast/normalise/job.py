@@ -18,7 +18,6 @@ from poolmeter.ledger.schema import TIMESTAMP, jobs_schema
 from poolmeter.units import MS_PER_S
 from probe.fast.ads import Ads, Integers
 from probe.fast.arrays import Flags, Numbers
-from probe.fast.expressions import IMAGE_SIZE, RESIDENT_SET_SIZE
 from probe.fast.normalise.billing import billing_columns
 from probe.fast.normalise.contradictions import (
     EndChecks,
@@ -35,15 +34,29 @@ from probe.fast.normalise.words import chosen_words
 from probe.fast.values import Kind
 from probe.normalise.job import INT8_MAX, INT32_MAX, STATUSES
 
+#: Of the attributes that are known, those that no row of a job is made of.
+_OF_RUNS = frozenset(
+    [
+        names.EPOCH_WRITE_DATE,
+        names.REMOTE_HOST,
+        names.REMOTE_POOL,
+        names.SHADOW_BDAY,
+        names.TICKET_OF_EXECUTION,
+        names.VACATE_REASON,
+    ]
+)
 #: Looked at for whether they are there or how they are written, never evaluated.
 _NEVER_EVALUATED = frozenset(
-    name.lower()
-    for name in (
-        names.STARTD_PRINCIPAL,
+    [
+        names.IMAGE_SIZE,
+        names.IMAGE_SIZE_RAW,
+        names.JOB_CURRENT_START_EXECUTING_DATE,
+        names.JOB_MATERIALIZE_DIGEST_FILE,
         names.LAST_PUBLIC_CLAIM_ID,
         names.LEAVE_JOB_IN_QUEUE,
-        names.JOB_MATERIALIZE_DIGEST_FILE,
-    )
+        names.RESIDENT_SET_SIZE,
+        names.STARTD_PRINCIPAL,
+    ]
 )
 _EXTRA = pa.map_(pa.string(), pa.string())
 
@@ -70,10 +83,12 @@ class Draft:
 def wanted_attributes(config: ProbeConfig) -> list[str]:
     """Return the names of all attributes that rows are made of, the job's id first."""
     wanted = [names.CLUSTER_ID, names.PROC_ID, names.GLOBAL_JOB_ID]
-    wanted += known_attributes()
-    further = [RESIDENT_SET_SIZE, IMAGE_SIZE, *_evaluated_further(config)]
-    all_names = [*map(str, wanted), *further, *config.extra_attributes]
-    return list({name.lower(): name for name in reversed(all_names)}.values())[::-1]
+    wanted += [name for name in known_attributes() if name not in _OF_RUNS]
+    further = [*_evaluated_further(config), *config.extra_attributes]
+    unique: dict[str, str] = {}
+    for name in [*map(str, wanted), *further]:
+        unique.setdefault(name.lower(), name)
+    return [*unique.values()]
 
 
 #: The first wanted attributes are those that one job has one value of.
@@ -82,7 +97,8 @@ IDENTITY_COLUMNS = (0, 1, 2)
 
 def evaluated_attributes(config: ProbeConfig) -> list[str]:
     """Return those of the wanted attributes whose values count, not their text."""
-    known = [str(a) for a in known_attributes() if a.lower() not in _NEVER_EVALUATED]
+    skipped = _OF_RUNS | _NEVER_EVALUATED
+    known = [str(name) for name in known_attributes() if name not in skipped]
     return [*known, *_evaluated_further(config)]
 
 
@@ -251,7 +267,7 @@ def _extra_columns(ads: Ads, config: ProbeConfig) -> dict[str, pa.Array]:
 
 def _extra(ads: Ads, wanted: Iterable[str]) -> pa.Array:
     """Return the attributes that the configuration names, as they are written."""
-    present = [(name, ads.has(name) & ads.is_plain) for name in wanted]
+    present = [(name, ads.has(name) & ads.is_plain) for name in dict.fromkeys(wanted)]
     if not present:
         return pa.nulls(ads.count, _EXTRA)
     maps = [
