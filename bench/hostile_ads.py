@@ -64,7 +64,7 @@ def _write_other_languages(ad: Ad) -> None:
 
 
 def _nest(ad: Ad) -> None:
-    ad["RequestDisk"] = "[ a = [ b = { 1, 2.5, \"c\" } ] ].a.b[0]"
+    ad["RequestDisk"] = '[ a = [ b = { 1, 2.5, "c" } ] ].a.b[0]'
 
 
 def _share_the_prefix(ad: Ad) -> None:

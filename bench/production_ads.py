@@ -46,7 +46,7 @@ class ProductionAd:
     completed: bool
 
     def record(self, cluster: int, end_s: int) -> bytes:
-        """Return the ad and its banner for the job *cluster*.0 that ended at *end_s*."""
+        """Return ad and banner of the job *cluster*.0, which ended at *end_s*."""
         values = (cluster if b is None else end_s - b for b in self.fields)
         date = end_s if self.completed else -1
         banner = (
@@ -64,8 +64,10 @@ def production_ads(count: int, *, hostile: bool = True) -> list[ProductionAd]:
     ]
 
 
-def history(ads: Sequence[ProductionAd], jobs: int, *, first: int = 0) -> Iterator[bytes]:
-    """Yield the records of *jobs* jobs, taking *ads* in turn, from number *first* on."""
+def history(
+    ads: Sequence[ProductionAd], jobs: int, *, first: int = 0
+) -> Iterator[bytes]:
+    """Yield the records of *jobs* jobs, from number *first* on: *ads* in turn."""
     for number in range(first, first + jobs):
         end_s = FIRST_END_S + number * 3 // 2
         yield ads[number % len(ads)].record(FIRST_CLUSTER + number, end_s)
@@ -341,8 +343,8 @@ def _where(rng: random.Random, cpus: int) -> Ad:
         },
         "LastPublicClaimId": f'"<10.1.{rng.randrange(250)}.{rng.randrange(250)}:9618>'
         f'#17953384{rng.randrange(100):02}#{rng.randrange(3000)}#..."',
-        "LastRemoteHost": f'"slot1_{rng.randrange(1, 65)}@glidein_{rng.randrange(10**5)}'
-        f'_{rng.randrange(10**6)}@{host}"',
+        "LastRemoteHost": f'"slot1_{rng.randrange(1, 65)}@'
+        f'glidein_{rng.randrange(10**5)}_{rng.randrange(10**6)}@{host}"',
         "MATCH_EXP_JOBGLIDEIN_CMSSite": f'"{site}"',
         "MachineAttrCpus0": str(cpus),
         "MachineAttrGLIDEIN_ResourceName0": f'"{site}"',
@@ -394,8 +396,12 @@ def _odd(rng: random.Random, wall_s: int) -> Ad:
     return ad
 
 
-_SITES = [f"T{tier}_{land}_Lab{n}" for tier in "123" for land in ("CH", "US", "DE")
-          for n in range(5)]
+_SITES = [
+    f"T{tier}_{land}_Lab{n}"
+    for tier in "123"
+    for land in ("CH", "US", "DE")
+    for n in range(5)
+]
 _DEFAULT_REQUEST = (
     "ifthenelse(MemoryUsage =!= undefined,MemoryUsage,(ImageSize + 1023) / 1024)"
 )

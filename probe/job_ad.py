@@ -114,7 +114,7 @@ class JobAd:
         return parse_ad("".join(f"{name} = {text}\n" for name, text in texts.items()))
 
     def value(self, name: str) -> object:
-        """Return the value of *name*, ``None`` where it is undefined or not evaluated."""
+        """Return the value of *name*, ``None`` where it has none or is refused."""
         raw = self.raw.get(name.lower())
         if raw is None:
             return None

@@ -6,14 +6,22 @@ the reference that says what becomes of it, and nothing here counts for it.
 """
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from probe.expressions import LENGTH_LIMIT_CHARS
 from probe.fast.arrays import Flags, Numbers, Places, Reals
-from probe.fast.columns import texts_at
+from probe.fast.columns import (
+    Column,
+    chosen,
+    flag_column,
+    number_column,
+    pieces_at,
+)
 from probe.fast.scan import Scan
 from probe.fast.values import Kind, Kinds
 from probe.job_ad import INT64_MAX, is_plain_number
@@ -24,11 +32,13 @@ _NO_NUMBER = ~np.isin(
     np.arange(10),
     (Kind.ABSENT, Kind.VOID, Kind.INTEGER, Kind.REAL, Kind.FRACTION),
 )
-_NO_TEXT = ~np.isin(
-    np.arange(10), (Kind.ABSENT, Kind.VOID, Kind.TEXT, Kind.ESCAPED)
-)
+_NO_TEXT = ~np.isin(np.arange(10), (Kind.ABSENT, Kind.VOID, Kind.TEXT, Kind.ESCAPED))
+_BEGIN_OF_NUMBERS = np.frombuffer(b"+-.0123456789", np.uint8)
 #: Up to here every whole number is an exact double.
 _EXACT_DOUBLE = 2**53
+
+
+WholeType: TypeAlias = type[np.int8] | type[np.int32] | type[np.int64]
 
 
 class Integers:
@@ -40,9 +50,10 @@ class Integers:
         self.values = values
         self.known = known
 
-    def array(self, kind: pa.DataType) -> pa.Array:
-        """Return the column as Arrow's *kind*, null where it is unknown."""
-        return pa.array(self.values, mask=~self.known).cast(kind)
+    def column(self, width: WholeType = np.int64) -> Column:
+        """Return the numbers as a column, null where they are unknown."""
+        values = self.values.astype(width)
+        return number_column(values, self.known, pa.from_numpy_dtype(values.dtype))
 
     def where(self, chosen: Flags, other: "Integers") -> "Integers":
         """Return this column where *chosen*, *other* elsewhere."""
@@ -62,7 +73,8 @@ class Integers:
 
     def is_true(self) -> Flags:
         """Whether each is known and not 0."""
-        return self.values != 0
+        is_true: Flags = self.values != 0
+        return is_true
 
 
 class Ads:
@@ -77,10 +89,10 @@ class Ads:
         shape = (len(wanted), self.count)
         cells = scan.cells
         at = cells.columns * self.count + cells.records
-        self._kinds = _filled(shape, np.uint8, at, cells.kinds)
-        self._numbers = _filled(shape, np.int64, at, cells.numbers)
-        self._starts = _filled(shape, np.int64, at, cells.starts)
-        self._ends = _filled(shape, np.int64, at, cells.ends)
+        self._kinds = _filled(shape, np.dtype(np.uint8), at, cells.kinds)
+        self._numbers = _filled(shape, np.dtype(np.int64), at, cells.numbers)
+        self._starts = _filled(shape, np.dtype(np.int64), at, cells.starts)
+        self._ends = _filled(shape, np.dtype(np.int64), at, cells.ends)
         self._written_kinds = self._kinds
         self._read_fractions()
 
@@ -108,7 +120,8 @@ class Ads:
 
     def has(self, name: str) -> Flags:
         """Whether each ad has an attribute called *name*, of whatever value."""
-        return self.written_kinds(name) != Kind.ABSENT
+        has: Flags = self.written_kinds(name) != Kind.ABSENT
+        return has
 
     def leave(self, records: Flags) -> None:
         """Leave *records* to the reference."""
@@ -215,7 +228,7 @@ class Ads:
         known &= ~outside
         return np.where(known, reals, 0.0), known
 
-    def texts(self, name: str) -> pa.Array:
+    def texts(self, name: str) -> Column:
         """Return the strings *name*, null where there is none or an empty one."""
         kinds = self.kinds(name)
         self.leave(_NO_TEXT[kinds])
@@ -227,21 +240,21 @@ class Ads:
         return self._texts(starts, ends, kinds, np.flatnonzero(is_text))
 
     def _texts(
-        self, starts: Places, ends: Places, kinds: Kinds, chosen: Places
-    ) -> pa.Array:
-        if not chosen.size:
+        self, starts: Places, ends: Places, kinds: Kinds, places: Places
+    ) -> Column:
+        if not places.size:
             return pa.nulls(self.count, pa.string())
-        found = texts_at(self.text, starts[chosen], ends[chosen]).cast(pa.string())
-        is_escaped = kinds[chosen] == Kind.ESCAPED
+        found = pieces_at(self.text, starts[places], ends[places]).cast(pa.string())
+        is_escaped = kinds[places] == Kind.ESCAPED
         if is_escaped.any():
             found = _unescaped(found, is_escaped)
-        if chosen.size == self.count:
+        if places.size == self.count:
             return found
         at = np.zeros(self.count, np.int64)
         is_chosen = np.zeros(self.count, bool)
-        at[chosen] = np.arange(chosen.size)
-        is_chosen[chosen] = True
-        return found.take(pa.array(at, mask=~is_chosen))
+        at[places] = np.arange(places.size)
+        is_chosen[places] = True
+        return chosen(found, at, is_chosen)
 
     def has_text(self, name: str) -> Flags:
         """Whether each ad has a string *name* that is not empty."""
@@ -249,7 +262,8 @@ class Ads:
         self.leave(_NO_TEXT[kinds])
         column = self._column_of[name.lower()]
         is_long = self._ends[column] - self._starts[column] > len('""')
-        return ~(_NO_TEXT | _NO_VALUE)[kinds] & is_long
+        has_text: Flags = ~(_NO_TEXT | _NO_VALUE)[kinds] & is_long
+        return has_text
 
     def raw(self, name: str, record: int) -> str | None:
         """Return the text of *name* in the ad of *record* as it is written."""
@@ -264,7 +278,8 @@ class Ads:
         starts, _ = self.places(name)
         first = self.text.bytes[starts]
         is_open = self.written_kinds(name) == Kind.OTHER
-        return is_open & np.isin(first, np.frombuffer(b"+-.0123456789", np.uint8))
+        may_be: Flags = is_open & np.isin(first, _BEGIN_OF_NUMBERS)
+        return may_be
 
     def is_literal(self, name: str, record: int) -> bool:
         """Whether *name* is a plain number; see ``JobAd.is_literal``."""
@@ -284,10 +299,13 @@ def unknown(count: int) -> Integers:
 
 
 def _filled(
-    shape: tuple[int, int], kind: type, at: Places, values: Numbers | Kinds
-) -> "np.ndarray[tuple[int, int], np.dtype[np.generic]]":
+    shape: tuple[int, int],
+    kind: "np.dtype[Any]",
+    at: Places,
+    values: "npt.NDArray[Any]",
+) -> "npt.NDArray[Any]":
     """Return an array of zeros with *values* at *at*; the last one of two stays."""
-    filled = np.zeros(shape, kind)
+    filled: npt.NDArray[Any] = np.zeros(shape, kind)
     filled.ravel()[at] = values
     return filled
 
@@ -307,7 +325,8 @@ def _kind_of(value: object) -> Kind | None:
             return None
 
 
-def _unescaped(texts: pa.Array, is_escaped: Flags) -> pa.Array:
-    chosen = texts.filter(pa.array(is_escaped)).to_pylist()
-    plain = pa.array([text.replace('\\"', '"') for text in chosen], pa.string())
-    return pc.replace_with_mask(texts, pa.array(is_escaped), plain)
+def _unescaped(texts: Column, is_escaped: Flags) -> Column:
+    escaped = texts.filter(flag_column(is_escaped)).to_pylist()
+    plain = pa.array([str(text).replace('\\"', '"') for text in escaped], pa.string())
+    unescaped: Column = pc.replace_with_mask(texts, flag_column(is_escaped), plain)
+    return unescaped

@@ -21,7 +21,7 @@ NO_NUMBER = -1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Banners:
-    """What each record's banner says; ``written_s`` is 0 where it cannot be believed."""
+    """What each record's banner says; ``written_s`` is 0 where it is not believed."""
 
     is_job: Flags
     clusters: Numbers
@@ -31,7 +31,7 @@ class Banners:
 
 def banners_of(scan: Scan, now_s: int) -> Banners:
     """Return what the banners of *scan* say."""
-    raw = memoryview(scan.text.bytes)
+    raw = scan.text.memory
     places = zip(scan.banners.tolist(), scan.ends.tolist(), strict=True)
     found = [_parsed(raw[start:end], now_s) for start, end in places]
     columns = np.array(found, np.int64).reshape(-1, 4)

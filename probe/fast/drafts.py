@@ -68,7 +68,9 @@ class Drafter:
             draft=draft,
             is_fast=is_fast,
             written_s=banners.written_s,
-            others={n: _raw(chunk, found, n) for n in np.flatnonzero(~is_fast).tolist()},
+            others={
+                n: _raw(chunk, found, n) for n in np.flatnonzero(~is_fast).tolist()
+            },
             end=chunk.start + chunk.text.length,
             tail=chunk.text.raw(
                 max(0, chunk.text.length - TAIL_BYTES), chunk.text.length

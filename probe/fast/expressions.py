@@ -15,7 +15,7 @@ from poolmeter import attributes as names
 from probe.expressions import references
 from probe.fast.ads import Ads
 from probe.fast.arrays import Flags, Numbers
-from probe.fast.columns import texts_at
+from probe.fast.columns import flags_of, pieces_at
 from probe.fast.values import Kind, Kinds
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
 
@@ -158,7 +158,7 @@ def _is_written_so(ads: Ads, name: str, spellings: Sequence[bytes]) -> Flags:
     others = np.flatnonzero(ads.written_kinds(name) == Kind.OTHER)
     if others.size:
         starts, ends = ads.places(name)
-        written = texts_at(ads.text, starts[others], ends[others])
+        written = pieces_at(ads.text, starts[others], ends[others])
         found = pc.is_in(written, value_set=pa.array(spellings, pa.binary()))
-        is_same[others] = found.to_numpy(zero_copy_only=False)
+        is_same[others] = flags_of(found)
     return is_same

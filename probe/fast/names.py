@@ -71,7 +71,7 @@ class Names:
             name.lower().encode(): number for number, name in enumerate(wanted)
         }
         self._names: list[bytes] = [b""]
-        self._numbers: dict[bytes, int] = {}
+        self._unsound: set[bytes] = set()
         self._tables = [np.zeros(1 << _TABLE_BITS, np.int16) for _ in range(2)]
         self._lengths: Numbers = np.full(NAMES_LIMIT, -1, np.int64)
         self._first_words: Words = np.zeros(NAMES_LIMIT, np.uint64)
@@ -81,17 +81,8 @@ class Names:
         ]
         self.columns: Numbers = np.full(NAMES_LIMIT, NOT_WANTED, np.int64)
 
-    def number_of(self, name: str) -> list[int]:
-        """Return the numbers of *name* in whatever case it was seen."""
-        key = name.lower().encode()
-        return [n for n, seen in enumerate(self._names) if seen.lower() == key]
-
-    def name_of(self, number: int) -> str:
-        """Return the name with *number* as it was written."""
-        return self._names[number].decode("ascii")
-
     def numbers(self, text: Text, lines: Lines) -> Numbers:
-        """Return the number of each line's name; ``UNKNOWN`` where it has no sound one."""
+        """Return the number of each line's name, ``UNKNOWN`` if it is not sound."""
         keys = _keys_of(text, lines)
         found = self._look_up(text, keys)
         while (new := np.flatnonzero((found == UNKNOWN) & lines.is_attribute)).size:
@@ -132,16 +123,16 @@ class Names:
     def _learn(self, text: Text, keys: _Keys) -> bool:
         """Take the sound names among *keys* into the tables; false if none is new."""
         known = len(self._names)
-        for line, (start, length) in enumerate(
-            zip(keys.starts.tolist(), keys.lengths.tolist(), strict=True)
-        ):
-            name = text.raw(start, start + length)
-            if name not in self._numbers:
-                self._numbers[name] = self._add(text, name, keys, line)
+        _, firsts = np.unique(keys.hashes, return_index=True)
+        for line in firsts.tolist():
+            start = int(keys.starts[line])
+            name = text.raw(start, start + int(keys.lengths[line]))
+            if name[: NAME_LIMIT_BYTES + 1] not in self._unsound:
+                self._add(text, name, keys, line)
         return len(self._names) > known
 
-    def _add(self, text: Text, name: bytes, keys: _Keys, line: int) -> int:
-        """Return the new name's number, ``UNKNOWN`` for one that is not taken in."""
+    def _add(self, text: Text, name: bytes, keys: _Keys, line: int) -> None:
+        """Take *name* in, if it is sound and there is room for it."""
         slots = (
             int(keys.hashes[line] >> _FIRST_SHIFT),
             int((keys.hashes[line] >> _SECOND_SHIFT) & _TABLE_MASK),
@@ -152,7 +143,8 @@ class Names:
             if table[slot] == UNKNOWN
         ]
         if not free or len(self._names) >= NAMES_LIMIT or not _is_sound(name):
-            return UNKNOWN
+            self._note_unsound(name)
+            return
         number = len(self._names)
         table, slot = free[0]
         table[slot] = number
@@ -163,7 +155,12 @@ class Names:
         for place, words in zip(_MIDDLE_WORDS, self._middle_words, strict=True):
             words[number] = text.words[int(keys.starts[line]) + place]
         self.columns[number] = self._column_of.get(name.lower(), NOT_WANTED)
-        return number
+
+    def _note_unsound(self, name: bytes) -> None:
+        """Remember that *name* is not taken in, as long as these are not too many."""
+        if len(self._unsound) >= NAMES_LIMIT:
+            self._unsound.clear()
+        self._unsound.add(name[: NAME_LIMIT_BYTES + 1])
 
 
 def _keys_of(text: Text, lines: Lines) -> _Keys:

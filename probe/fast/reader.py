@@ -23,29 +23,15 @@ from probe.fast.ends import Neighbours, Places, place
 from probe.fast.normalise.job import finished
 from probe.normalise.job import Normalised
 from probe.normalise.times import Surroundings
-from probe.reader import FOLLOWING, Outcome, Parsed, Rejected, Skipped, outcome_of, parse
-
-
-def read_chunks(
-    chunks: Iterable[Chunk],
-    *,
-    schedd: str,
-    config: Config,
-    earliest_s: int | None,
-    now_s: int,
-) -> Iterator[Batch]:
-    """Yield what becomes of the records in *chunks*, in order, none left out.
-
-    Args:
-        chunks: Chunks of one file, in the file's order.
-        schedd: Name of the schedd.
-        config: As for :func:`probe.normalise.job.normalise`.
-        earliest_s: The last reliable end before the first record.
-        now_s: The time of reading, in Unix seconds.
-    """
-    drafter = Drafter(schedd, config, now_s=now_s)
-    reader = FastReader(schedd, config, earliest_s=earliest_s, now_s=now_s)
-    yield from reader.batches(map(drafter.drafted, chunks))
+from probe.reader import (
+    FOLLOWING,
+    Outcome,
+    Parsed,
+    Rejected,
+    Skipped,
+    outcome_of,
+    parse,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,10 +44,35 @@ class _Waiting:
 
 
 class FastReader:
-    """Finishes drafts in the file's order."""
+    """Reads the files of one schedd, chunk by chunk."""
+
+    def __init__(self, schedd: str, config: Config, *, now_s: int) -> None:
+        """Take what :func:`probe.normalise.job.normalise` needs.
+
+        *now_s* is the time of reading, in Unix seconds.
+        """
+        self._schedd = schedd
+        self._config = config
+        self._now_s = now_s
+        self._drafter = Drafter(schedd, config, now_s=now_s)
+
+    def read(
+        self, chunks: Iterable[Chunk], *, earliest_s: int | None
+    ) -> Iterator[Batch]:
+        """Yield what becomes of the records in *chunks*, in order, none left out.
+
+        *chunks* are those of one file, in its order; *earliest_s* is the last reliable
+        end before the first record.
+        """
+        order = _FileOrder(self._schedd, self._config, earliest_s, self._now_s)
+        return order.batches(map(self._drafter.drafted, chunks))
+
+
+class _FileOrder:
+    """Finishes the drafts of one file in its order."""
 
     def __init__(
-        self, schedd: str, config: Config, *, earliest_s: int | None, now_s: int
+        self, schedd: str, config: Config, earliest_s: int | None, now_s: int
     ) -> None:
         self._schedd = schedd
         self._config = config
@@ -180,4 +191,4 @@ def _in_order(
         return rows
     both = pa.concat_tables([rows, table_of([*judged.values()])])
     records = np.concatenate([numbers, np.fromiter(judged, np.int64, len(judged))])
-    return both.take(pa.array(np.argsort(records, kind="stable")))
+    return both.take(np.argsort(records, kind="stable"))

@@ -6,6 +6,7 @@ record unreadable, and such a record is marked, for the reference to say why.
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -85,17 +86,17 @@ def scan(text: Text, names: Names, shapes: Shapes, identity: Sequence[int]) -> S
 
 def _block_bounds(text: Text) -> Iterator[tuple[int, int]]:
     """Yield begin and end of blocks of whole records, the last one what is left."""
-    raw = memoryview(text.bytes)
+    raw = text.memory
     start = 0
     while text.length - start > BLOCK_BYTES:
-        end = _end_of_record(raw, start, start + BLOCK_BYTES)
+        end = _end_of_record(raw, start + BLOCK_BYTES)
         yield start, end
         start = end
     if start < text.length:
         yield start, text.length
 
 
-def _end_of_record(raw: memoryview, start: int, about: int) -> int:
+def _end_of_record(raw: memoryview, about: int) -> int:
     """Return the end of a record near *about*, or that of the text."""
     piece = bytes(raw[about : about + BLOCK_BYTES])
     banner = piece.find(b"\n***")
@@ -175,16 +176,17 @@ def _moved(block: _Block, place: int, record: int) -> _Block:
 
 
 def _joined(blocks: Sequence[_Block]) -> _Block:
-    def join(name: str) -> Numbers:
-        return np.concatenate([getattr(block, name) for block in blocks])
-
-    def join_cells(name: str) -> Numbers:
-        return np.concatenate([getattr(block.cells, name) for block in blocks])
-
     fields = [field.name for field in dataclasses.fields(_Block)]
-    joined = {name: join(name) for name in fields if name != "cells"}
+    joined = _concatenated(blocks, [name for name in fields if name != "cells"])
     names = [field.name for field in dataclasses.fields(Cells)]
-    return _Block(cells=Cells(**{name: join_cells(name) for name in names}), **joined)
+    cells = Cells(**_concatenated([block.cells for block in blocks], names))
+    return _Block(cells=cells, **joined)
+
+
+def _concatenated(parts: Sequence[object], names: Sequence[str]) -> dict[str, Any]:
+    return {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
 
 
 def _mark_strange_bytes(text: Text, found: _Block) -> None:

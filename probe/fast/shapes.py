@@ -6,13 +6,14 @@ shapes, and classad2 is asked once for each.
 """
 
 import re
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from probe.expressions import LENGTH_LIMIT_CHARS
 from probe.fast.arrays import Bytes, Flags, Places
-from probe.fast.columns import texts_at
+from probe.fast.columns import Column, buffer_of, pieces_at
 from probe.fast.text import Text
 from probe.job_ad import is_readable
 
@@ -32,12 +33,12 @@ class Shapes:
     def are_readable(self, text: Text, starts: Places, ends: Places) -> Flags:
         """Whether each value is one that classad2 reads; false where that is unsure."""
         is_short = ends - starts <= LENGTH_LIMIT_CHARS
-        shapes = _shapes(texts_at(text, starts, ends)).dictionary_encode()
-        values = shapes.dictionary.to_pylist()
-        verdicts = np.array([self._is_readable(value) for value in values], bool)
-        if not values:
-            return is_short
-        return is_short & verdicts[shapes.indices.to_numpy(zero_copy_only=False)]
+        values: Any = pieces_at(text, starts, ends).dictionary_encode()
+        shapes: Any = _shapes(values.dictionary).dictionary_encode()
+        verdicts = [self._is_readable(shape) for shape in shapes.dictionary.to_pylist()]
+        is_readable = np.array(verdicts, np.bool_)[shapes.indices.to_numpy()]
+        is_readable = is_readable[values.indices.to_numpy()] & is_short
+        return cast("Flags", is_readable)
 
     def _is_readable(self, shape: bytes) -> bool:
         if shape not in self._known:
@@ -51,24 +52,28 @@ class Shapes:
         return self._known[shape]
 
 
-def _shapes(values: pa.BinaryArray) -> pa.BinaryArray:
+def _shapes(values: Column) -> Column:
     r"""Return *values* with every run of digits cut to one, or two after a zero.
 
     >>> _shapes(pa.array([b"1200 + 07 * a12", b"0.50"], pa.binary())).to_pylist()
     [b'1 + 01 * a1', b'0.1']
     """
-    _, offsets_buffer, data = values.buffers()
-    if data is None or not len(values):
+    if not len(values):
         return values
-    offsets = np.frombuffer(offsets_buffer, np.int32)[: len(values) + 1]
+    _, offsets_memory, data = _memories_of(values)
+    offsets = np.frombuffer(offsets_memory, np.int32)[: len(values) + 1]
     raw = np.frombuffer(data, np.uint8)[: offsets[-1]]
-    shape, is_kept = _cut(raw, offsets[:-1])
+    shape, is_kept = _cut(raw, offsets[:-1].astype(np.int64))
     before = np.zeros(raw.size + 1, np.int32)
     np.cumsum(is_kept, out=before[1:])
-    new_offsets = before[offsets]
-    return pa.BinaryArray.from_buffers(
-        pa.binary(), len(values), [None, pa.py_buffer(new_offsets), pa.py_buffer(shape)]
+    shapes: Column = pa.Array.from_buffers(
+        pa.binary(), len(values), [None, buffer_of(before[offsets]), buffer_of(shape)]
     )
+    return shapes
+
+
+def _memories_of(values: Column) -> list[Any]:
+    return [buffer or b"" for buffer in values.buffers()]
 
 
 def _cut(raw: Bytes, starts: Places) -> tuple[Bytes, Flags]:

@@ -5,6 +5,7 @@ word, and a word can be taken at every place.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -40,6 +41,12 @@ class Text:
         self.half_words: HalfWords = as_strided(
             padded[:4].view("<u4"), (length + PAD_BYTES - 3,), (1,), writeable=False
         )
+
+    @property
+    def memory(self) -> memoryview:
+        """Return the bytes as Python's own view of them."""
+        view: Any = self.bytes
+        return memoryview(view)
 
     def part(self, start: int, end: int) -> "Text":
         """Return the text from *start* to *end* without copying it."""

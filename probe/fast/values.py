@@ -143,7 +143,7 @@ def _others_in(words: Words, lengths: Places) -> Words:
 
 def _is_one_point(words: Words, others: Words) -> Flags:
     """Whether the only byte marked in *others* is a point."""
-    is_single = (others & (others - np.uint64(1))) == 0
+    is_single: Flags = (others & (others - np.uint64(1))) == 0
     is_single &= others != 0
     marked = (others >> np.uint64(7)) * _BYTE
     is_single &= ((words ^ _POINTS) & marked) == 0
@@ -151,16 +151,19 @@ def _is_one_point(words: Words, others: Words) -> Flags:
 
 
 def _is_digit(raw: Bytes) -> Flags:
-    return (raw >= _ZERO) & (raw <= _NINE)
+    is_digit: Flags = (raw >= _ZERO) & (raw <= _NINE)
+    return is_digit
 
 
 def _ends_in_point_zero(text: Text, ends: Places) -> Flags:
-    return (text.bytes[ends - 1] == _ZERO) & (text.bytes[ends - 2] == _POINT)
+    is_so: Flags = text.bytes[ends - 1] == _ZERO
+    is_so &= text.bytes[ends - 2] == _POINT
+    return is_so
 
 
 def _begins_with_needless_zero(first: Words, lengths: Places) -> Flags:
     """``010`` is octal and refused, ``0`` and ``0.5`` are what they seem."""
-    is_zero = (first & _BYTE) == _ZERO
+    is_zero: Flags = (first & _BYTE) == _ZERO
     is_zero &= lengths > 1
     is_zero &= ((first >> np.uint64(8)) & _BYTE) != _POINT
     return is_zero

@@ -175,11 +175,7 @@ def last_entered_s(ad: JobAd) -> int | None:
     which the copy began to run, and CompletionDate is the end (seen on 23.9.6).
     """
     entered_s = _moment(ad, names.ENTERED_CURRENT_STATUS)
-    if (
-        entered_s
-        and ad.integer(names.JOB_STATUS) == COMPLETED
-        and is_routed_source(ad)
-    ):
+    if entered_s and ad.integer(names.JOB_STATUS) == COMPLETED and is_routed_source(ad):
         return max(entered_s, _moment(ad, names.COMPLETION_DATE) or 0)
     return entered_s
 

@@ -1,14 +1,13 @@
 """Whether each job's usage is priced; see ``probe.normalise.billing``."""
 
 import numpy as np
-import pyarrow as pa
 
 from poolmeter import attributes as names
 from probe.fast.ads import Ads
 from probe.fast.arrays import Flags, Numbers
+from probe.fast.columns import Column, chosen_words, flag_column
 from probe.fast.normalise.claims import has_claim, is_routed_source
 from probe.fast.normalise.times import Times
-from probe.fast.normalise.words import chosen_words
 from probe.normalise.billing import GRID_UNIVERSE, SLOTLESS
 
 _REASONS = ("never_started", *SLOTLESS.values(), "routed_source")
@@ -16,7 +15,7 @@ _REASONS = ("never_started", *SLOTLESS.values(), "routed_source")
 
 def billing_columns(
     ads: Ads, times: Times, universe: Numbers, *, bill_routed_source: bool
-) -> dict[str, pa.Array]:
+) -> dict[str, Column]:
     """Return whether each job is priced, and why not."""
     is_never = ~times.wall.is_true() & ~times.has_started
     has_slot = has_slot_evidence(ads, universe)
@@ -26,16 +25,15 @@ def billing_columns(
     codes = np.select(conditions, list(range(len(_REASONS))), default=len(_REASONS))
     is_unbilled = codes < len(_REASONS)
     return {
-        "billable": pa.array(~is_unbilled),
+        "billable": flag_column(~is_unbilled),
         "unbilled_reason": chosen_words(_REASONS, codes, is_unbilled),
     }
 
 
 def has_slot_evidence(ads: Ads, universe: Numbers) -> Flags:
     """Whether each ad shows that the job held a slot."""
-    return has_claim(ads) | (
-        (universe != GRID_UNIVERSE) & ads.has(names.LAST_REMOTE_HOST)
-    )
+    is_here: Flags = (universe != GRID_UNIVERSE) & ads.has(names.LAST_REMOTE_HOST)
+    return has_claim(ads) | is_here
 
 
 def is_disguised(ads: Ads, universe: Numbers) -> Flags:

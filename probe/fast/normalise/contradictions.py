@@ -14,6 +14,7 @@ from poolmeter import attributes as names
 from poolmeter.units import BYTES_PER_MIB, MILLI, MS_PER_S
 from probe.fast.ads import Ads, Integers
 from probe.fast.arrays import Flags, Numbers
+from probe.fast.columns import Column, chosen
 from probe.fast.expressions import is_default_request_memory
 from probe.fast.normalise.billing import is_disguised
 from probe.fast.normalise.resources import (
@@ -118,9 +119,7 @@ def _vacated_after_the_end(ads: Ads, times: Times) -> Numbers:
 _NEVER = np.int64(-(2**60))
 
 
-def bits_of(
-    ads: Ads, times: Times, resources: Resources, universe: Numbers
-) -> Numbers:
+def bits_of(ads: Ads, times: Times, resources: Resources, universe: Numbers) -> Numbers:
     """Return, as bits in the order of ``NAMES``, all that does not need the end."""
     found = (
         _of_dates(ads, times)
@@ -132,9 +131,7 @@ def bits_of(
     return _as_bits(found, ads.count)
 
 
-def bits_of_ends(
-    checks: EndChecks, ended_s: Numbers, is_outside: Flags
-) -> Numbers:
+def bits_of_ends(checks: EndChecks, ended_s: Numbers, is_outside: Flags) -> Numbers:
     """Return, as bits, what does need the end."""
     completed_s, last_started_s = checks.completed_s, checks.last_started_s
     last_s = np.where(last_started_s != 0, last_started_s, ended_s)
@@ -158,14 +155,14 @@ def bits_of_ends(
     return _as_bits(found, ended_s.size)
 
 
-def names_of_bits(bits: Numbers) -> pa.ListArray:
+def names_of_bits(bits: Numbers) -> Column:
     """Return the names of each record's contradictions, in the order of the checks."""
     kinds, codes = np.unique(bits, return_inverse=True)
     lists = [
         [name for number, name in enumerate(NAMES) if bit >> number & 1]
         for bit in kinds.tolist()
     ]
-    return pa.array(lists, pa.list_(pa.string())).take(pa.array(codes))
+    return chosen(pa.array(lists, pa.list_(pa.string())), codes)
 
 
 def _as_bits(found: dict[str, Flags], count: int) -> Numbers:
@@ -226,12 +223,12 @@ def _run_slack_s(times: Times) -> Numbers:
 
 def _exceeds_cpus(times: Times, resources: Resources, slack_s: Numbers) -> Flags:
     """Whether more CPU time was used than the cpus give in the wall time."""
-    wall: Integers = times.last_run_wall.where(
-        resources.cpu.is_of_last_run, times.wall
-    )
+    wall: Integers = times.last_run_wall.where(resources.cpu.is_of_last_run, times.wall)
     cpus_milli = resources.cpus_milli.values
     limit_ms = (wall.values + slack_s) * cpus_milli * MS_PER_S // MILLI
-    return wall.known & (cpus_milli != 0) & (resources.cpu.total_ms > limit_ms)
+    exceeds: Flags = wall.known & (cpus_milli != 0)
+    exceeds &= resources.cpu.total_ms > limit_ms
+    return exceeds
 
 
 def _of_slot(ads: Ads, times: Times, resources: Resources) -> dict[str, Flags]:

@@ -1,7 +1,8 @@
-"""Who ran the jobs, and the VO by the site's rules; see ``probe.normalise.identity``."""
+"""Who ran the jobs, and the VO by the rules; see ``probe.normalise.identity``."""
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from poolmeter import attributes as names
 from poolmeter.config import VoRule
 from probe.fast.ads import Ads
 from probe.fast.arrays import Numbers
+from probe.fast.columns import Column, chosen
 from probe.fast.normalise.times import moments, timestamps
 from probe.normalise.identity import Identity, vo_of
 
@@ -31,7 +33,7 @@ _TEXTS = {
 }
 
 
-def identity_columns(ads: Ads, rules: Sequence[VoRule]) -> dict[str, pa.Array]:
+def identity_columns(ads: Ads, rules: Sequence[VoRule]) -> dict[str, Column]:
     """Return what the ads say of their jobs' identity, and the VO of each."""
     columns = {
         column: first_text(ads, attributes) for column, attributes in _TEXTS.items()
@@ -50,17 +52,18 @@ def identity_columns(ads: Ads, rules: Sequence[VoRule]) -> dict[str, pa.Array]:
     )
 
 
-def first_text(ads: Ads, attributes: Sequence[str]) -> pa.Array:
+def first_text(ads: Ads, attributes: Sequence[str]) -> Column:
     """Return the first of *attributes* that each ad has as a string."""
     texts = [ads.texts(name) for name in attributes]
-    return pc.coalesce(*texts) if len(texts) > 1 else texts[0]
+    first: Column = pc.coalesce(*texts) if len(texts) > 1 else texts[0]
+    return first
 
 
 def _vo_columns(
-    columns: dict[str, pa.Array], rules: Sequence[VoRule]
-) -> dict[str, pa.Array]:
+    columns: dict[str, Column], rules: Sequence[VoRule]
+) -> dict[str, Column]:
     """Apply the rules once to each combination of values that they look at."""
-    used = list(dict.fromkeys(rule.source for rule in rules))
+    used: list[str] = list(dict.fromkeys(rule.source for rule in rules))
     if any(rule.groups for rule in rules):
         used.append("token_groups")
     combinations, codes = _combinations([columns[name] for name in used])
@@ -70,19 +73,19 @@ def _vo_columns(
     ]
     vos, sources = zip(*found, strict=True) if found else ((), ())
     return {
-        "vo": pa.array(vos, pa.string()).take(codes),
-        "vo_source": pa.array(sources, pa.string()).take(codes),
+        "vo": chosen(pa.array(vos, pa.string()), codes),
+        "vo_source": chosen(pa.array(sources, pa.string()), codes),
     }
 
 
-def _identity(values: dict[str, str | None]) -> Identity:
+def _identity(values: dict[str, Any]) -> Identity:
     """Return an identity that holds *values* and nothing else."""
     fields = (field.name for field in dataclasses.fields(Identity))
     return Identity(**(dict.fromkeys(fields) | values))
 
 
 def _combinations(
-    columns: Sequence[pa.Array],
+    columns: Sequence[Column],
 ) -> tuple[list[tuple[str | None, ...]], Numbers]:
     """Return the combinations of values that occur, and the number of each row's."""
     rows = len(columns[0]) if columns else 0
@@ -93,5 +96,5 @@ def _combinations(
         more = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         _, codes = np.unique(codes * width + more, return_inverse=True)
     _, first = np.unique(codes, return_index=True)
-    taken = [column.take(pa.array(first)).to_pylist() for column in columns]
+    taken = [chosen(column, first).to_pylist() for column in columns]
     return list(zip(*taken, strict=True)), codes

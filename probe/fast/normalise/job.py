@@ -6,6 +6,7 @@ stands before and behind in the file, is filled in when the ends are known.
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,12 @@ from poolmeter.ledger.schema import TIMESTAMP, jobs_schema
 from poolmeter.units import MS_PER_S
 from probe.fast.ads import Ads, Integers
 from probe.fast.arrays import Flags, Numbers
+from probe.fast.columns import (
+    Column,
+    chosen_words,
+    flag_column,
+    number_column,
+)
 from probe.fast.normalise.billing import billing_columns
 from probe.fast.normalise.contradictions import (
     EndChecks,
@@ -30,7 +37,6 @@ from probe.fast.normalise.identity import first_text, identity_columns
 from probe.fast.normalise.network import network_of
 from probe.fast.normalise.resources import resources_of
 from probe.fast.normalise.times import Times, times_of
-from probe.fast.normalise.words import chosen_words
 from probe.fast.values import Kind
 from probe.normalise.job import INT8_MAX, INT32_MAX, STATUSES
 
@@ -134,7 +140,7 @@ def draft_of(ads: Ads, *, schedd: str, config: Config) -> Draft:
     )
 
 
-def _table(columns: dict[str, pa.Array], count: int) -> pa.Table:
+def _table(columns: dict[str, Column], count: int) -> pa.Table:
     schema = jobs_schema()
     arrays = [
         columns[field.name] if field.name in columns else pa.nulls(count, field.type)
@@ -155,7 +161,7 @@ def finished(
     bits = draft.bits[chosen] | bits_of_ends(checks, ended_s, is_outside)
     is_contradicted = bits != 0
     columns = {
-        "ended_at": pa.array(ended_s * MS_PER_S).cast(TIMESTAMP),
+        "ended_at": number_column(ended_s * MS_PER_S, ended_s != 0, TIMESTAMP),
         "time_trust": chosen_words(
             ("consistent", "contradicted"), is_contradicted.astype(np.int64)
         ),
@@ -163,7 +169,7 @@ def finished(
     }
     rows = draft.rows if chosen.size == draft.rows.num_rows else draft.rows.take(chosen)
     schema = jobs_schema()
-    arrays = [columns.get(name, rows[name]) for name in schema.names]
+    arrays: list[Any] = [columns.get(name, rows[name]) for name in schema.names]
     return pa.table(arrays, schema=schema), int(is_contradicted.sum())
 
 
@@ -178,7 +184,7 @@ def _taken(checks: EndChecks, chosen: Numbers) -> EndChecks:
 
 def _job_columns(
     ads: Ads, times: Times, schedd: str, site: str | None
-) -> dict[str, pa.Array]:
+) -> dict[str, Column]:
     cluster = ads.integers(names.CLUSTER_ID)
     proc = ads.integers(names.PROC_ID, high=INT32_MAX)
     ads.leave(~(cluster.known & proc.known))
@@ -188,8 +194,8 @@ def _job_columns(
     return {
         "schedd": pa.repeat(pa.scalar(schedd), ads.count),
         "site": pa.repeat(pa.scalar(site, pa.string()), ads.count),
-        "cluster_id": cluster.array(pa.int64()),
-        "proc_id": proc.array(pa.int32()),
+        "cluster_id": cluster.column(),
+        "proc_id": proc.column(np.int32),
         "global_job_id": ads.texts(names.GLOBAL_JOB_ID),
         "job_status": chosen_words([*STATUSES.values()], codes),
         "revision": pa.repeat(pa.scalar(0, pa.int32()), ads.count),
@@ -198,7 +204,7 @@ def _job_columns(
 
 def _usage_columns(
     ads: Ads, times: Times, config: ProbeConfig
-) -> tuple[dict[str, pa.Array], Numbers]:
+) -> tuple[dict[str, Column], Numbers]:
     universe = ads.integers(names.JOB_UNIVERSE, high=INT8_MAX)
     codes = np.where(universe.known, universe.values, -1)
     resources = resources_of(ads, times)
@@ -212,22 +218,22 @@ def _usage_columns(
         other_names=config.network_other,
     )
     columns = resources.columns() | network.columns() | billing
-    columns["universe"] = universe.array(pa.int8())
+    columns["universe"] = universe.column(np.int8)
     return columns, bits_of(ads, times, resources, codes)
 
 
-def _place_columns(ads: Ads) -> dict[str, pa.Array]:
+def _place_columns(ads: Ads) -> dict[str, Column]:
     return {
         "last_remote_host": ads.texts(names.LAST_REMOTE_HOST),
         "execute_site": first_text(ads, names.EXECUTE_SITE_SOURCES),
         "execute_pool": ads.texts(names.LAST_REMOTE_POOL),
-        "dag_job_id": ads.integers(names.DAGMAN_JOB_ID).array(pa.int64()),
+        "dag_job_id": ads.integers(names.DAGMAN_JOB_ID).column(),
         "routed_from": ads.texts(names.ROUTED_FROM_JOB_ID),
         "routed_to": ads.texts(names.ROUTED_TO_JOB_ID),
     }
 
 
-def _ending_columns(ads: Ads) -> dict[str, pa.Array]:
+def _ending_columns(ads: Ads) -> dict[str, Column]:
     is_held = ads.has_text(names.HOLD_REASON)
     by_signal = ads.kinds(names.EXIT_BY_SIGNAL) == Kind.TRUE
     reasons = [ads.texts(name) for name in (names.HOLD_REASON, names.LAST_HOLD_REASON)]
@@ -241,9 +247,9 @@ def _ending_columns(ads: Ads) -> dict[str, pa.Array]:
         "holds": _codes(ads, names.NUM_HOLDS),
         "vacate_reason_code": _codes(ads, names.VACATE_REASON_CODE),
     }
-    return {name: column.array(pa.int32()) for name, column in whole.items()} | {
+    return {name: column.column(np.int32) for name, column in whole.items()} | {
         "removal_reason": ads.texts(names.REMOVE_REASON),
-        "hold_reason": pc.if_else(pa.array(is_held), *reasons),
+        "hold_reason": pc.if_else(flag_column(is_held), *reasons),
     }
 
 
@@ -256,16 +262,16 @@ def _codes(ads: Ads, name: str) -> Integers:
     return ads.integers(name, low=-INT32_MAX, high=INT32_MAX)
 
 
-def _extra_columns(ads: Ads, config: ProbeConfig) -> dict[str, pa.Array]:
+def _extra_columns(ads: Ads, config: ProbeConfig) -> dict[str, Column]:
     scaling = config.benchmark_attribute or names.MACHINE_ATTR_APEL_SCALING
     reals, known = ads.reals(scaling)
     return {
         "extra": _extra(ads, config.extra_attributes),
-        "benchmark_scaling": pa.array(reals, mask=~known),
+        "benchmark_scaling": number_column(reals, known, pa.float64()),
     }
 
 
-def _extra(ads: Ads, wanted: Iterable[str]) -> pa.Array:
+def _extra(ads: Ads, wanted: Iterable[str]) -> Column:
     """Return the attributes that the configuration names, as they are written."""
     present = [(name, ads.has(name) & ads.is_plain) for name in dict.fromkeys(wanted)]
     if not present:

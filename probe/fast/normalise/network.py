@@ -11,7 +11,7 @@ from poolmeter import attributes as names
 from poolmeter.record import NETWORK_COLUMNS
 from probe.fast.ads import Ads, Integers
 from probe.fast.arrays import Flags, Numbers
-from probe.fast.normalise.words import chosen_words
+from probe.fast.columns import Column, chosen_words, flag_column
 from probe.fast.values import Kind
 from probe.normalise.network import VM_UNIVERSE
 
@@ -24,13 +24,13 @@ class Network:
     """The network columns."""
 
     counts: dict[str, Integers]
-    other: pa.Array
+    other: Column
     is_known: Flags
-    missing_reason: pa.Array
+    missing_reason: Column
 
-    def columns(self) -> dict[str, pa.Array]:
+    def columns(self) -> dict[str, Column]:
         """Return the columns by name."""
-        columns = {name: c.array(pa.int64()) for name, c in self.counts.items()}
+        columns = {name: c.column() for name, c in self.counts.items()}
         trusts = np.where(self.is_known, 0, 1)
         return columns | {
             "network_other_bytes": self.other,
@@ -51,21 +51,22 @@ def network_of(
         is_known |= count.known
     reasons = _missing_reasons(ads, universe, has_started)
     none = pa.scalar(None, pa.string())
-    missing = pc.if_else(pa.array(is_known), none, reasons)
+    missing = pc.if_else(flag_column(is_known), none, reasons)
     return Network(counts, other, is_known, missing)
 
 
-def _missing_reasons(ads: Ads, universe: Numbers, has_started: Flags) -> pa.Array:
+def _missing_reasons(ads: Ads, universe: Numbers, has_started: Flags) -> Column:
     """Say why there are no counts: the node's own word, else what the ad shows."""
     is_docker = ads.kinds(names.WANT_DOCKER) == Kind.TRUE
     codes = np.select(
         [~has_started, universe == VM_UNIVERSE, is_docker], [0, 1, 2], default=3
     )
     shown = chosen_words(_REASONS, codes)
-    return pc.coalesce(ads.texts(names.POOLMETER_UNMEASURED), shown)
+    stated: Column = pc.coalesce(ads.texts(names.POOLMETER_UNMEASURED), shown)
+    return stated
 
 
-def _other_counts(ads: Ads, other_names: Sequence[str]) -> pa.Array:
+def _other_counts(ads: Ads, other_names: Sequence[str]) -> Column:
     """Return the further attributes that the configuration names."""
     if not other_names:
         return pa.nulls(ads.count, _OTHER_COUNTS)

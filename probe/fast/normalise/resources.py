@@ -3,14 +3,13 @@
 import dataclasses
 
 import numpy as np
-import pyarrow as pa
 
 from poolmeter import attributes as names
 from poolmeter.units import BYTES_PER_KIB, BYTES_PER_MIB, MILLI, MS_PER_S
 from probe.fast.ads import Ads, Integers, unknown
 from probe.fast.arrays import Flags, Numbers
+from probe.fast.columns import Column, chosen_words
 from probe.fast.normalise.times import Times
-from probe.fast.normalise.words import chosen_words
 from probe.normalise.times import DURATION_LIMIT_S
 
 _INT32_MAX = 2**31 - 1
@@ -52,13 +51,13 @@ class Resources:
     transfer_in_bytes: Integers
     transfer_out_bytes: Integers
 
-    def columns(self) -> dict[str, pa.Array]:
+    def columns(self) -> dict[str, Column]:
         """Return the columns by name."""
         left_out = ("cpu", "slot_time_ms", "slot_weight_milli")
         narrow = ("cpus_milli", "cpus_requested_milli", "gpus")
         columns = {
-            field.name: getattr(self, field.name).array(
-                pa.int32() if field.name in narrow else pa.int64()
+            field.name: getattr(self, field.name).column(
+                np.int32 if field.name in narrow else np.int64
             )
             for field in dataclasses.fields(self)
             if field.name not in left_out
@@ -66,8 +65,8 @@ class Resources:
         scopes = np.where(self.cpu.is_of_all_runs, 0, 1)
         has_scope = self.cpu.is_of_all_runs | self.cpu.is_of_last_run
         return columns | {
-            "cpu_user_ms": self.cpu.user_ms.array(pa.int64()),
-            "cpu_system_ms": self.cpu.system_ms.array(pa.int64()),
+            "cpu_user_ms": self.cpu.user_ms.column(),
+            "cpu_system_ms": self.cpu.system_ms.column(),
             "cpu_scope": chosen_words(("all_runs", "last_run"), scopes, has_scope),
         }
 

@@ -13,11 +13,14 @@ from poolmeter.ledger.schema import TIMESTAMP
 from poolmeter.units import MS_PER_S
 from probe.fast.ads import Ads, Integers
 from probe.fast.arrays import Flags, Numbers
+from probe.fast.columns import Column, number_column
 from probe.fast.normalise.claims import is_routed_source
 from probe.fast.values import Kind
 from probe.normalise.times import COMPLETED, DURATION_LIMIT_S, LAST_SECOND
 
 _INT32_MAX = 2**31 - 1
+#: Where every number is known.
+_ALL = np.array([True])
 #: More runs than that are no number to compute with in 64 bits.
 _RUNS_LIMIT = 10**6
 
@@ -53,33 +56,29 @@ class Times:
     @property
     def has_started(self) -> Flags:
         """Whether anything was ever started for each job."""
-        return (
-            self.started.is_true()
-            | (self.runs != 0)
-            | self.shadow_starts.is_true()
-            | self.wall.is_true()
-        )
+        has_started: Flags = self.started.is_true() | self.wall.is_true()
+        has_started |= (self.runs != 0) | self.shadow_starts.is_true()
+        return has_started
 
-    def columns(self) -> dict[str, pa.Array]:
+    def columns(self) -> dict[str, Column]:
         """Return the columns by name, all but ``ended_at``."""
         return {
             "queued_at": timestamps(self.queued),
             "started_at": timestamps(self.started),
             "last_started_at": timestamps(self.last_started),
-            "wall_s": self.wall.array(pa.int64()),
-            "last_run_wall_s": self.last_run_wall.array(pa.int64()),
-            "committed_s": self.committed.array(pa.int64()),
-            "suspended_s": self.suspended.array(pa.int64()),
-            "runs": pa.array(self.runs).cast(pa.int32()),
-            "shadow_starts": self.shadow_starts.array(pa.int32()),
-            "reconnects": self.reconnects.array(pa.int32()),
+            "wall_s": self.wall.column(),
+            "last_run_wall_s": self.last_run_wall.column(),
+            "committed_s": self.committed.column(),
+            "suspended_s": self.suspended.column(),
+            "runs": number_column(self.runs.astype(np.int32), _ALL, pa.int32()),
+            "shadow_starts": self.shadow_starts.column(np.int32),
+            "reconnects": self.reconnects.column(np.int32),
         }
 
 
-def timestamps(seconds: Integers) -> pa.Array:
+def timestamps(seconds: Integers) -> Column:
     """Return Unix seconds as timestamps; what is unknown or 0 is null."""
-    mask = ~(seconds.known & (seconds.values != 0))
-    return pa.array(seconds.values * MS_PER_S, mask=mask).cast(TIMESTAMP)
+    return number_column(seconds.values * MS_PER_S, seconds.is_true(), TIMESTAMP)
 
 
 def times_of(ads: Ads) -> Times:
