@@ -126,7 +126,7 @@ def draft_of(ads: Ads, *, schedd: str, config: Config) -> Draft:
         | _ending_columns(ads)
         | _extra_columns(ads, config.probe)
     )
-    prompt = ~times.may_linger & times.last_entered.known
+    prompt = ~times.may_linger & times.entered.known
     return Draft(
         rows=_table(columns, ads.count),
         checks=end_checks_of(ads, times),
@@ -135,7 +135,7 @@ def draft_of(ads: Ads, *, schedd: str, config: Config) -> Draft:
         own_end_s=times.own_end_s,
         last_run_end_s=times.last_run_end_s,
         begun_s=np.maximum(times.queued.values, times.started.values),
-        prompt_end_s=np.where(prompt, times.last_entered.values, 0),
+        prompt_end_s=np.where(prompt, times.entered.values, 0),
         may_linger=times.may_linger,
     )
 

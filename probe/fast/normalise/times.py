@@ -29,9 +29,8 @@ _RUNS_LIMIT = 10**6
 class Times:
     """The time columns but the end, and what the end is chosen from.
 
-    ``status`` is JobStatus, ``entered`` EnteredCurrentStatus, ``last_entered`` the
-    time that can be relied on for its neighbours.  Times are Unix seconds, 0 where
-    unknown.
+    ``status`` is JobStatus, ``entered`` when the last status was entered, which is
+    not always EnteredCurrentStatus.  Times are Unix seconds, 0 where unknown.
     """
 
     status: Integers
@@ -40,7 +39,6 @@ class Times:
     last_started: Integers
     completed: Integers
     entered: Integers
-    last_entered: Integers
     own_end_s: Numbers
     last_run_end_s: Numbers
     wall: Integers
@@ -85,9 +83,9 @@ def times_of(ads: Ads) -> Times:
     """Return the times of the jobs; a record without an end is left."""
     last_started = moments(ads, names.JOB_CURRENT_START_DATE)
     completed = moments(ads, names.COMPLETION_DATE)
-    entered = moments(ads, names.ENTERED_CURRENT_STATUS)
-    last_run_wall = _durations(ads, names.LAST_REMOTE_WALL_CLOCK_TIME)
     status = ads.integers(names.JOB_STATUS)
+    entered = _last_entered(ads, status, completed)
+    last_run_wall = _durations(ads, names.LAST_REMOTE_WALL_CLOCK_TIME)
     wall = _durations(ads, names.REMOTE_WALL_CLOCK_TIME)
     is_wall_readable = wall.known
     wall = wall.or_else(last_run_wall)
@@ -99,7 +97,6 @@ def times_of(ads: Ads) -> Times:
         last_started=last_started,
         completed=completed,
         entered=entered,
-        last_entered=_last_entered(ads, status, entered, completed),
         own_end_s=_own_end(last_started, completed, entered),
         last_run_end_s=np.where(
             last_started.known, last_started.values + last_run_wall.values, 0
@@ -126,9 +123,8 @@ def _durations(ads: Ads, name: str) -> Integers:
     return ads.integers(name, high=DURATION_LIMIT_S)
 
 
-def _last_entered(
-    ads: Ads, status: Integers, entered: Integers, completed: Integers
-) -> Integers:
+def _last_entered(ads: Ads, status: Integers, completed: Integers) -> Integers:
+    entered = moments(ads, names.ENTERED_CURRENT_STATUS)
     is_source = entered.known & (status.values == COMPLETED) & is_routed_source(ads)
     later = np.maximum(entered.values, completed.values)
     return Integers(np.where(is_source, later, entered.values), entered.known)
