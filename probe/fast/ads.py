@@ -266,12 +266,15 @@ class Ads:
         return has_text
 
     def raw(self, name: str, record: int) -> str | None:
-        """Return the text of *name* in the ad of *record* as it is written."""
+        """Return the text of *name* in the ad of *record* as it is written.
+
+        What is not UTF-8 is replaced: its record is not plain, and nobody uses it.
+        """
         column = self._column_of[name.lower()]
         if self._written_kinds[column, record] == Kind.ABSENT:
             return None
         start, end = int(self._starts[column, record]), int(self._ends[column, record])
-        return self.text.raw(start, end).decode("utf-8").strip()
+        return self.text.raw(start, end).decode("utf-8", "replace").strip()
 
     def may_be_odd_number(self, name: str) -> Flags:
         """Whether each value of *name* begins like a number and is no usual one."""
