@@ -12,7 +12,7 @@ from poolmeter.cli import settings_of, shared_options
 from poolmeter.config import Config
 from poolmeter.errors import one_line
 from probe.progress import shown
-from probe.run import RunReport, run_probe
+from probe.run import ReaderName, RunReport, run_probe
 from probe.summary import as_data, note_lines, summary_line
 
 
@@ -38,6 +38,13 @@ def probe() -> None:
 )
 @click.option("--schedd", help="Name of the schedd (default: this host's full name).")
 @click.option(
+    "--reader",
+    type=click.Choice(["fast", "reference"]),
+    default="fast",
+    show_default=True,
+    help="Many records at once, or one by one; the rows are the same.",
+)
+@click.option(
     "--format",
     "output",
     type=click.Choice(["text", "json"]),
@@ -47,11 +54,12 @@ def probe() -> None:
 )
 @shared_options
 @click.pass_context
-def run(
+def run(  # noqa: PLR0917 - an argument an option
     ctx: click.Context,
     histories: tuple[Path, ...],
     epoch_histories: tuple[Path, ...],
     schedd: str | None,
+    reader: ReaderName,
     output: str,
 ) -> None:
     """Read what is new in the job history into the ledger.
@@ -74,6 +82,7 @@ def run(
             now=dt.datetime.now(dt.UTC),
             epoch_histories=epoch_histories
             or tuple(Path(path) for path in config.probe.epoch_history),
+            reader=reader,
             progress=progress,
         )
     _print(report, output)

@@ -68,6 +68,16 @@ def is_too_long(raw: str) -> bool:
     return len(raw) > LENGTH_LIMIT_CHARS and not _is_one_string(raw)
 
 
+def references(raw: str) -> frozenset[str]:
+    """Return the names, in lower case, of all attributes that *raw* may refer to.
+
+    >>> sorted(references('ifThenElse(A > 1, my.B, "C")'))
+    ['a', 'b', 'my']
+    """
+    found = _NAME.findall(_STRING.sub('""', raw))
+    return frozenset(name.lower() for name, call in found if not call)
+
+
 def refuse_costly(name: str, raw: Mapping[str, str]) -> None:
     """Refuse to evaluate *name* where that would cost too much or is not repeatable.
 

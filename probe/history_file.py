@@ -104,7 +104,7 @@ class HistoryFile:
             TornStreamError: A compressed file ends in the middle.
             NotHistoryError: A record is longer than any job ad.
         """
-        with self._text(offset) as text:
+        with self.text(offset) as text:
             yield from _split(text, offset, self.path)
 
     def first_record(self) -> RawRecord | None:
@@ -123,7 +123,7 @@ class HistoryFile:
             TornStreamError: A compressed file ends in the middle.
         """
         start = max(0, offset - TAIL_BYTES)
-        with self._text(start) as text:
+        with self.text(start) as text:
             tail = _read_up_to(text, offset - start)
         if len(tail) < offset - start:
             raise ShorterError
@@ -135,7 +135,7 @@ class HistoryFile:
         Raises:
             TornStreamError: A compressed file ends in the middle.
         """
-        with self._text() as text:
+        with self.text() as text:
             return _read_up_to(text, RECORD_LIMIT_BYTES)
 
     def refuse_stranger(self) -> None:
@@ -148,7 +148,7 @@ class HistoryFile:
             NotHistoryError: It is neither.
             TornStreamError: A compressed file ends in the middle.
         """
-        with self._text() as text:
+        with self.text() as text:
             head = _read_up_to(text, SNIFF_BYTES)
         has_banner = head.startswith(MARK) or b"\n" + MARK in head
         begins_well = _ATTRIBUTE_LINE.match(head) or _BEGUN_LINE.match(head)
@@ -156,7 +156,7 @@ class HistoryFile:
             raise not_history(self.path, found=_kind_of(head))
 
     @contextlib.contextmanager
-    def _text(self, offset: int = 0) -> Iterator[BinaryIO]:
+    def text(self, offset: int = 0) -> Iterator[BinaryIO]:
         """Yield the decompressed text from *offset* on."""
         file = _PositionedFile(self._descriptor)
         if self._is_hardly_begun:

@@ -53,11 +53,11 @@ class JobAd:
 
     def is_literal(self, name: str) -> bool:
         """Whether *name* is a plain number, not an expression over other attributes."""
-        return re.fullmatch(r"[+-]?[\d.]+", self.raw.get(name.lower(), "")) is not None
+        return is_plain_number(self.raw.get(name.lower(), ""))
 
     def text(self, name: str) -> str | None:
         """Return the string *name*; an empty one is no value."""
-        value = self._value(name)
+        value = self.value(name)
         if value is None or isinstance(value, str):
             return value or None
         self._warn(name, "expected a string")
@@ -65,12 +65,12 @@ class JobAd:
 
     def boolean(self, name: str) -> bool | None:
         """Return the boolean *name*."""
-        value = self._value(name)
+        value = self.value(name)
         return value if isinstance(value, bool) else None
 
     def number(self, name: str, *, low: float = 0) -> float | None:
         """Return *name* as it stands (int or float) if it is finite and >= *low*."""
-        value = self._value(name)
+        value = self.value(name)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -98,7 +98,7 @@ class JobAd:
         """Return the number *inner* of the ad that *name* holds, if there is one."""
         if not self.raw.get(name.lower(), "").startswith("["):
             return None
-        value = self._value(name)
+        value = self.value(name)
         number = value.get(inner) if isinstance(value, classad2.ClassAd) else None
         is_number = isinstance(number, int | float) and not isinstance(number, bool)
         return number if is_number else None
@@ -113,7 +113,8 @@ class JobAd:
         texts |= {n: "undefined" if v is None else str(v) for n, v in changes.items()}
         return parse_ad("".join(f"{name} = {text}\n" for name, text in texts.items()))
 
-    def _value(self, name: str) -> object:
+    def value(self, name: str) -> object:
+        """Return the value of *name*, ``None`` where it has none or is refused."""
         raw = self.raw.get(name.lower())
         if raw is None:
             return None
@@ -133,6 +134,11 @@ class JobAd:
 
     def _warn(self, name: str, reason: str) -> None:
         self.warnings[str(name)] = reason
+
+
+def is_plain_number(raw: str) -> bool:
+    """Whether *raw* is a number and nothing else."""
+    return re.fullmatch(r"[+-]?[\d.]+", raw) is not None
 
 
 def parse_ad(text: str) -> JobAd:
@@ -160,6 +166,18 @@ def parse_ad(text: str) -> JobAd:
     if len(parsed) != len(raw):
         raise UnreadableAdError(_first_bad_line(lines))
     return JobAd(raw, parsed)
+
+
+def is_readable(line: str) -> bool:
+    """Whether classad2 reads *line* as one attribute.
+
+    >>> is_readable("A = 1 + B"), is_readable("A = 0x1F")
+    (True, False)
+    """
+    try:
+        return len(_parse(line)) == 1
+    except UnreadableAdError:
+        return False
 
 
 _IDENTITY_KEYS = frozenset(name.lower() for name in _IDENTITY)

@@ -51,7 +51,9 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Parsed:
+class Parsed:
+    """A record with its ad, or with the reason why it has none."""
+
     raw: RawRecord
     banner: Banner | None
     ad: JobAd | None
@@ -82,20 +84,20 @@ def read(
         earliest_s: The last reliable end before the first of *records*.
         now_s: The time of reading, in Unix seconds.
     """
-    for parsed, following in _with_following(map(_parse, records)):
+    for parsed, following in _with_following(map(parse, records)):
         around = Surroundings(
             earliest_s=earliest_s,
             latest_s=_latest(following, now_s),
-            written_s=_written(parsed.banner, now_s),
+            written_s=written_s(parsed.banner, now_s),
         )
-        result = _result(parsed, schedd, config, around)
-        earliest_s = _later(earliest_s, parsed, result)
-        yield Outcome(parsed.raw, result, earliest_s)
+        outcome = outcome_of(parsed, schedd=schedd, config=config, around=around)
+        earliest_s = outcome.earliest_s
+        yield outcome
 
 
 def _with_following(
-    items: Iterator[_Parsed],
-) -> Iterator[tuple[_Parsed, Sequence[_Parsed]]]:
+    items: Iterator[Parsed],
+) -> Iterator[tuple[Parsed, Sequence[Parsed]]]:
     """Yield each item with the two after it; the last ones with fewer."""
     window = collections.deque(itertools.islice(items, FOLLOWING))
     for item in items:
@@ -105,7 +107,7 @@ def _with_following(
         yield window.popleft(), tuple(window)
 
 
-def _latest(following: Sequence[_Parsed], now_s: int) -> int:
+def _latest(following: Sequence[Parsed], now_s: int) -> int:
     """Return the latest second at which a record was written, by those after it.
 
     One of them may be edited and say that it ended long before: the later of two is
@@ -116,22 +118,27 @@ def _latest(following: Sequence[_Parsed], now_s: int) -> int:
     return min(max(known), now_s) if len(known) == FOLLOWING else now_s
 
 
-def _written(banner: Banner | None, now_s: int) -> int | None:
+def written_s(banner: Banner | None, now_s: int) -> int | None:
     """Return when a record was written, by a banner that can be believed."""
-    written_s = banner.integer("CurrentTime") if banner else None
+    return believed_s(banner.integer("CurrentTime") if banner else None, now_s)
+
+
+def believed_s(written_s: int | None, now_s: int) -> int | None:
+    """Return *written_s*, the banner's word, if it can be true."""
     if written_s is None or not 0 < written_s <= now_s + NEIGHBOUR_SLACK_S:
         return None
     return written_s
 
 
-def _parse(raw: RawRecord) -> _Parsed:
+def parse(raw: RawRecord) -> Parsed:
+    """Return *raw* parsed; a record of another kind is not looked into."""
     banner = parse_banner(text_of(raw.banner)) if raw.banner else None
     if banner is not None and banner.kind != JOB:
-        return _Parsed(raw, banner, None, Skipped(banner.kind))
+        return Parsed(raw, banner, None, Skipped(banner.kind))
     try:
-        return _Parsed(raw, banner, parse_ad(text_of(raw.ad)), None)
+        return Parsed(raw, banner, parse_ad(text_of(raw.ad)), None)
     except UnreadableAdError as error:
-        return _Parsed(raw, banner, None, Rejected("unreadable ad", str(error)))
+        return Parsed(raw, banner, None, Rejected("unreadable ad", str(error)))
 
 
 def text_of(raw: bytes) -> str:
@@ -139,8 +146,16 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def outcome_of(
+    parsed: Parsed, *, schedd: str, config: Config, around: Surroundings
+) -> Outcome:
+    """Return what becomes of the record *parsed* in its place in the file."""
+    result = _result(parsed, schedd, config, around)
+    return Outcome(parsed.raw, result, _later(around.earliest_s, parsed, result))
+
+
 def _result(
-    parsed: _Parsed, schedd: str, config: Config, around: Surroundings
+    parsed: Parsed, schedd: str, config: Config, around: Surroundings
 ) -> Normalised | Rejected | Skipped:
     if parsed.ad is None:
         return parsed.fault or Rejected("unreadable ad", "no ad")
@@ -157,7 +172,7 @@ def _result(
 
 
 def _later(
-    earliest_s: int | None, parsed: _Parsed, result: Normalised | Rejected | Skipped
+    earliest_s: int | None, parsed: Parsed, result: Normalised | Rejected | Skipped
 ) -> int | None:
     """Return the latest reliable end, *result*'s own included if it is one."""
     if not isinstance(result, Normalised) or parsed.prompt_end_s is None:

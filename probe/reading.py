@@ -5,7 +5,9 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from probe.batch import Batch
 from probe.checkpoint import Position
+from probe.fast.chunks import Chunk, chunks_of
 from probe.history_file import (
     TAIL_BYTES,
     FileStat,
@@ -19,8 +21,11 @@ class Reading:
     """Reads one file's records from an offset on; moves only when it is told to.
 
     ``reached`` is called when a record has been dealt with, so that at every moment
-    the position says what is done, not what was looked at.
+    the position says what is done, not what was looked at.  ``has_banners`` is false
+    where records are not cut at banners; such a reading has no ``chunks``.
     """
+
+    has_banners = True
 
     def __init__(self, source: Path, file: HistoryFile, identity: str) -> None:
         self.file = file
@@ -53,11 +58,27 @@ class Reading:
             yield from self.file.records(self.offset)
             self.is_complete = True
 
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the same records as :meth:`records`, many at once, for the fast reader.
+
+        Raises:
+            NotHistoryError: As :meth:`HistoryFile.records`.
+        """
+        with contextlib.suppress(TornStreamError):
+            yield from chunks_of(self.file, self.offset)
+            self.is_complete = True
+
     def reached(self, raw: RawRecord, earliest_s: int | None) -> None:
         """Note that *raw* has been dealt with."""
         self.offset = raw.end
         self.earliest_s = earliest_s
         self.tail = (self.tail + raw.ad + raw.banner)[-TAIL_BYTES:]
+
+    def reached_end_of(self, batch: Batch) -> None:
+        """Note that all records of *batch* have been dealt with."""
+        self.offset = batch.end
+        self.earliest_s = batch.earliest_s
+        self.tail = (self.tail + batch.tail)[-TAIL_BYTES:]
 
     def position(self, now_s: int) -> Position:
         """Return how far the file has been read.
@@ -79,6 +100,8 @@ class Reading:
 
 class SingleAdReading(Reading):
     """Reads a file that holds one ad and no banner, as HTCondor's per-job files do."""
+
+    has_banners = False
 
     def records(self) -> Iterator[RawRecord]:
         """Yield the one record."""

@@ -59,6 +59,16 @@ class Spool:
         if len(self._buffer) >= BUFFER_ROWS:
             self._flush()
 
+    def extend(self, rows: pa.Table) -> None:
+        """Take many *rows* at once.
+
+        Raises:
+            LedgerError: The spool cannot be written.
+        """
+        self._flush()
+        self._write_rows(rows)
+        self.rows += rows.num_rows
+
     def days(self) -> Iterator[tuple[dt.date, pa.Table]]:
         """Yield each day and its rows, in the order of days.
 
@@ -75,6 +85,9 @@ class Spool:
             return
         table = table_with(self.table.schema(), self._buffer)
         self._buffer.clear()
+        self._write_rows(table)
+
+    def _write_rows(self, table: pa.Table) -> None:
         days = pc.cast(pc.floor_temporal(table["ended_at"], unit="day"), pa.date32())
         for day in pc.unique(days).to_pylist():
             is_of_day = pc.equal(days, pa.scalar(day, pa.date32()))

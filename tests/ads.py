@@ -16,9 +16,11 @@ from poolmeter.record import JobRecord
 from probe.job_ad import parse_ad
 from probe.normalise.job import Normalised, normalise
 from probe.normalise.times import Surroundings
-from probe.run import Progress, RunReport, run_probe
+from probe.run import Progress, ReaderName, RunReport, run_probe
 
 SCHEDD = "ap.example.org"
+#: What runs read with; the fixture ``reader`` changes it.
+READER: ReaderName = "fast"
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 
@@ -206,7 +208,13 @@ def run(
 ) -> RunReport:
     """Run the probe over *histories*, as the command does."""
     return run_probe(
-        ledger, schedd, histories, config or Config(), now=now, progress=progress
+        ledger,
+        schedd,
+        histories,
+        config or Config(),
+        now=now,
+        reader=READER,
+        progress=progress,
     )
 
 

@@ -172,6 +172,18 @@ def rng(request: pytest.FixtureRequest, seed: int) -> random.Random:
     return random.Random(f"{seed} {request.node.nodeid}")  # noqa: S311 - no secret
 
 
+@pytest.fixture(params=["fast", "reference"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the runs of ``tests.ads`` read with one reader, then with the other.
+
+    The fast one takes a record or two at a time, so that its chunks end everywhere.
+    """
+    name: str = request.param
+    monkeypatch.setattr("tests.ads.READER", name)
+    monkeypatch.setattr("probe.fast.chunks.CHUNK_BYTES", 2048)
+    return name
+
+
 @pytest.fixture(scope="session")
 def rounds() -> Callable[[int, int], int]:
     """``rounds(few, full)``: how often to repeat, in this run."""

@@ -10,6 +10,7 @@ was made of it, and one with its bundle is finished as it is: it is never rebuil
 import dataclasses
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -22,7 +23,8 @@ from probe.gratia.bundle import (
     encoded_bytes,
     envelope,
 )
-from probe.gratia.ledger_rows import jobs_at, unfrozen
+from probe.gratia.ledger_rows import Unfrozen, jobs_at, unfrozen
+from probe.gratia.ledger_runs import Job, runs_of
 from probe.gratia.outbox import (
     SUFFIX,
     Box,
@@ -43,8 +45,8 @@ from probe.gratia.register import (
     write_intent,
 )
 from probe.gratia.reporting import Reporting
+from probe.gratia.run_records import Run, usage_records
 from probe.gratia.scanned import Scanned, load_scanned, stamp_of
-from probe.gratia.usage_record import usage_record
 from probe.gratia.usage_record_xml import record_xml
 from probe.gratia.validation import faults_of
 
@@ -89,7 +91,7 @@ def freeze(
     """
     for box in outbox.boxes():
         recover(box)
-    run = _Run(outbox, reporting, limits, now)
+    run = _Run(ledger, outbox, reporting, limits, now)
     files = day_files(ledger, "jobs", first_day=reporting.cutover.date())
     for stem in sorted({path.stem for path in files}):
         run.freeze_schedd(stem, [path for path in files if path.stem == stem])
@@ -125,9 +127,15 @@ class _FullError(Exception):
 
 class _Run:
     def __init__(
-        self, outbox: Outbox, reporting: Reporting, limits: Limits, now: dt.datetime
+        self,
+        ledger: Path,
+        outbox: Outbox,
+        reporting: Reporting,
+        limits: Limits,
+        now: dt.datetime,
     ) -> None:
         self.frozen = Frozen()
+        self._ledger = ledger
         self._outbox = outbox
         self._reporting = reporting
         self.limits = limits
@@ -163,15 +171,29 @@ class _Run:
     ) -> bool:
         """Freeze what is ripe; return whether that is all that will be, for now."""
         found = unfrozen(file, box, day, self._reporting, now=self._now)
+        runs = self._runs_of(found, day, path)
         packer = _Packer(self, box, day, str(path))
         jobs = jobs_at(file, found.positions)
         try:
             for name, job in zip(found.names, jobs, strict=True):
-                packer.add(name, record_xml(usage_record(job, self._reporting)))
+                of_job = runs.get((job.cluster_id, job.proc_id), ())
+                records = usage_records(job, of_job, self._reporting)
+                packer.add(name, [record_xml(record) for record in records])
             packer.flush()
         except _FullError:
             self.frozen.is_full = True
         return found.is_all and not self.frozen.is_full
+
+    def _runs_of(
+        self, found: Unfrozen, day: dt.date, path: Path
+    ) -> Mapping[Job, Sequence[Run]]:
+        """Return the runs of the jobs that are to be reported run by run."""
+        if not self._reporting.per_run or found.first_start is None:
+            return {}
+        first_day = found.first_start.date()
+        return runs_of(
+            self._ledger, path.stem, found.restarted, first_day=first_day, last_day=day
+        )
 
     def keep(
         self,
@@ -215,13 +237,16 @@ class _Packer:
         self._records: list[bytes] = []
         self._bytes = 0
 
-    def add(self, name: Name, record: bytes) -> None:
-        """Take a record; one that must not be sent goes to the quarantine alone."""
-        faults = faults_of(record)
+    def add(self, name: Name, records: list[bytes]) -> None:
+        """Take the records of one job, which stay together.
+
+        Where one of them must not be sent they go to the quarantine, without others.
+        """
+        faults = dict.fromkeys(fault for r in records for fault in faults_of(r))
         if faults:
-            self._keep([name], [record], reason="; ".join(faults))
+            self._keep([name], records, reason="; ".join(faults))
             return
-        size_bytes = encoded_bytes(record)
+        size_bytes = sum(map(encoded_bytes, records))
         limits = self._run.limits
         if (
             len(self._records) >= limits.bundle_records
@@ -229,7 +254,7 @@ class _Packer:
         ):
             self.flush()
         self._names.append(name)
-        self._records.append(record)
+        self._records += records
         self._bytes += size_bytes
 
     def flush(self) -> None:

@@ -30,6 +30,7 @@ KEY = ("cluster_id", "proc_id", "queued_ms")
 _COLUMNS = (
     *("cluster_id", "proc_id", "queued_at"),
     *("revision", "ended_at", "unbilled_reason"),
+    *("started_at", "runs", "shadow_starts"),
 )
 #: A job that held no slot at any time is no usage.
 _NO_USAGE = "never_started"
@@ -39,12 +40,16 @@ _NO_USAGE = "never_started"
 class Unfrozen:
     """Rows of one file: their names, and their positions in the file.
 
-    *is_all* tells that no further row of the file is to be frozen later.
+    *is_all* tells that no further row of the file is to be frozen later.  *restarted*
+    are the clusters of those that started more than once, *first_start* the first of
+    their starts.
     """
 
     names: list[Name]
     positions: list[int]
     is_all: bool
+    restarted: frozenset[int]
+    first_start: dt.datetime | None
 
 
 def unfrozen(
@@ -71,10 +76,21 @@ def unfrozen(
         others = [other for other in registered_days(box) if other != day]
         fresh = _without(fresh, names_of(box, others))
     columns = [fresh[name].to_pylist() for name in NAMES_SCHEMA.names]
+    again = fresh.filter(_has_restarted(fresh))
+    starts = [start for start in again["started_at"].to_pylist() if start]
     return Unfrozen(
         names=list(zip(*columns, strict=True)),
         positions=fresh["position"].to_numpy().tolist(),
         is_all=ripe.num_rows == rows.num_rows,
+        restarted=frozenset(again["cluster_id"].to_numpy().tolist()),
+        first_start=min(starts, default=None),
+    )
+
+
+def _has_restarted(rows: pa.Table) -> Any:  # noqa: ANN401 - some Arrow array
+    one = pa.scalar(1, pa.int32())
+    return pc.or_kleene(
+        pc.greater(rows["runs"], one), pc.greater(rows["shadow_starts"], one)
     )
 
 

@@ -48,13 +48,6 @@ def reporting_of(config: Config) -> Reporting:
             found="nothing",
             mend="set the time from which on this probe reports the jobs that end",
         )
-    if gratia.per_run:
-        raise ConfigError(
-            "[gratia] per_run",
-            expected="false",
-            found="true",
-            mend="the ledger holds no single runs yet",
-        )
     _refuse_unknown_extras(config)
     return Reporting(
         site_name=one_line(site_name),

@@ -141,11 +141,10 @@ def _element(name: str, value: str | int | None, **attributes: str | None) -> st
     if value is None:
         return ""
     text = escape(value) if isinstance(value, str) else value
-    noted = "".join(
-        f' urwg:{key}="{_attribute(note)}"'
-        for key, note in attributes.items()
-        if note is not None
-    )
+    noted = ""
+    for key, note in attributes.items():
+        if note is not None:
+            noted += f' urwg:{key}="{_attribute(note)}"'
     return f"<{name}{noted}>{text}</{name}>"
 
 

@@ -13,7 +13,7 @@ GRID_UNIVERSE = 9
 LOCAL_UNIVERSE = 12
 
 #: Universes whose jobs run on the access point itself, or elsewhere as other jobs.
-_SLOTLESS = {
+SLOTLESS = {
     SCHEDULER_UNIVERSE: "scheduler_universe",
     LOCAL_UNIVERSE: "local_universe",
     GRID_UNIVERSE: "grid_universe",
@@ -26,8 +26,8 @@ def unbilled_reason(
     """Return why the job is not priced, ``None`` if it is."""
     if not times.wall_s and not times.has_started:
         return "never_started"
-    if universe in _SLOTLESS and not has_slot_evidence(ad, universe):
-        return _SLOTLESS[universe]
+    if universe in SLOTLESS and not has_slot_evidence(ad, universe):
+        return SLOTLESS[universe]
     if is_routed_source(ad) and not bill_routed_source:
         return "routed_source"
     return None
@@ -46,6 +46,6 @@ def has_slot_evidence(ad: JobAd, universe: int | None) -> bool:
 
 def is_disguised(ad: JobAd, universe: int | None) -> bool:
     """Whether the universe or the route says "not here" and a slot says otherwise."""
-    if universe in _SLOTLESS:
+    if universe in SLOTLESS:
         return has_slot_evidence(ad, universe)
     return ad.text(names.ROUTED_TO_JOB_ID) is not None and has_claim(ad)

@@ -31,10 +31,10 @@ LAST_RUN_SLACK_S = 300
 QUEUED_SLACK_S = SECONDS_PER_DAY
 
 #: HTCondor's JobStatus.
-_REMOVED, _COMPLETED = 3, 4
+REMOVED, COMPLETED = 3, 4
 
 #: Universe of jobs that one shadow starts on many slots.
-_PARALLEL = 11
+PARALLEL = 11
 
 #: What a request for memory may hang on, as it is until a job runs for the first time.
 _BEFORE_FIRST_RUN: Mapping[str, int | None] = {
@@ -122,7 +122,7 @@ def _is_completion_odd(ad: JobAd, times: Times) -> bool:
     The schedd may enter the last status a second before the CompletionDate, which is
     then not the end and still no contradiction (seen on 23.9.6).
     """
-    if ad.integer(names.JOB_STATUS) != _COMPLETED:
+    if ad.integer(names.JOB_STATUS) != COMPLETED:
         return False
     completed_s = times.completed_s
     return completed_s is None or abs(completed_s - times.ended_s) > LAST_RUN_SLACK_S
@@ -131,8 +131,8 @@ def _is_completion_odd(ad: JobAd, times: Times) -> bool:
 def _is_removal_completed(ad: JobAd, times: Times) -> bool:
     """Whether a removed job that never completed has its end from a CompletionDate."""
     return (
-        ad.integer(names.JOB_STATUS) == _REMOVED
-        and ad.integer(names.LAST_JOB_STATUS) != _COMPLETED
+        ad.integer(names.JOB_STATUS) == REMOVED
+        and ad.integer(names.LAST_JOB_STATUS) != COMPLETED
         and times.ended_s == times.completed_s != times.entered_s
     )
 
@@ -142,7 +142,7 @@ def _is_last_run_adrift(ad: JobAd, times: Times) -> bool:
 
     A reconnected shadow counts its own life only, so that such a job proves nothing.
     """
-    is_completed = ad.integer(names.JOB_STATUS) == _COMPLETED
+    is_completed = ad.integer(names.JOB_STATUS) == COMPLETED
     if not is_completed or times.reconnects or not times.last_started_s:
         return False
     is_only_run = times.runs <= 1 and (times.shadow_starts or 0) <= 1
@@ -170,7 +170,7 @@ def _of_starts(ad: JobAd, times: Times, universe: int | None) -> Iterator[str]:
     """A shadow starts a job once; a transfer that fails leaves no start behind."""
     starts = ad.integer(names.NUM_JOB_STARTS)
     shadows = times.shadow_starts
-    if shadows is not None and (starts or 0) > shadows and universe != _PARALLEL:
+    if shadows is not None and (starts or 0) > shadows and universe != PARALLEL:
         yield "starts_exceed_shadow_starts"
     if times.wall_s and not starts and ad.has(names.JOB_CURRENT_START_EXECUTING_DATE):
         yield "start_not_counted"

@@ -16,9 +16,9 @@ from probe.normalise.network import network_of
 from probe.normalise.resources import resources_of
 from probe.normalise.times import NoEndError, Surroundings, Times, times_of
 
-_STATUSES = {3: "removed", 4: "completed"}
+STATUSES = {3: "removed", 4: "completed"}
 INT8_MAX = 2**7 - 1
-_INT32_MAX = 2**31 - 1
+INT32_MAX = 2**31 - 1
 
 
 class NotAJobError(ValueError):
@@ -84,7 +84,7 @@ def job_id(ad: JobAd, banner: Banner | None) -> tuple[int, int]:
         NotAJobError: It does not, or there is none.
     """
     cluster_id = ad.integer(names.CLUSTER_ID)
-    proc_id = ad.integer(names.PROC_ID, high=_INT32_MAX)
+    proc_id = ad.integer(names.PROC_ID, high=INT32_MAX)
     if cluster_id is None or proc_id is None:
         raise NotAJobError(f"no {names.CLUSTER_ID} or {names.PROC_ID}")
     if banner is not None:
@@ -96,12 +96,12 @@ def job_id(ad: JobAd, banner: Banner | None) -> tuple[int, int]:
 
 def _status(ad: JobAd) -> str:
     code = ad.integer(names.JOB_STATUS)
-    if code not in _STATUSES:
+    if code not in STATUSES:
         found = "nothing" if code is None else code
         raise NotAJobError(
             f"{names.JOB_STATUS}: expected 3 (removed) or 4 (completed), found {found}"
         )
-    return _STATUSES[code]
+    return STATUSES[code]
 
 
 def identity_columns(ad: JobAd, config: Config) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _ending_columns(ad: JobAd) -> dict[str, Any]:
 
 def code_of(ad: JobAd, name: str) -> int | None:
     """Return the code *name*, which may be negative."""
-    return ad.integer(name, low=-_INT32_MAX, high=_INT32_MAX)
+    return ad.integer(name, low=-INT32_MAX, high=INT32_MAX)
 
 
 def _extra_columns(ad: JobAd, config: ProbeConfig) -> dict[str, Any]:

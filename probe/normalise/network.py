@@ -12,7 +12,7 @@ from poolmeter import attributes as names
 from poolmeter.record import NETWORK_COLUMNS
 from probe.job_ad import JobAd
 
-_VM_UNIVERSE = 13
+VM_UNIVERSE = 13
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _missing_reason(ad: JobAd, *, universe: int | None, has_started: bool) -> st
         return stated
     if not has_started:
         return "not_run"
-    if universe == _VM_UNIVERSE:
+    if universe == VM_UNIVERSE:
         return "vm"
     if ad.boolean(names.WANT_DOCKER):
         return "docker"

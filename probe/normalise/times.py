@@ -22,7 +22,7 @@ NEIGHBOUR_SLACK_S = SECONDS_PER_DAY
 #: So long no pool is without any job that leaves the queue.
 QUIET_LIMIT_S = 35 * SECONDS_PER_DAY
 #: HTCondor's JobStatus of a completed job.
-_COMPLETED = 4
+COMPLETED = 4
 
 
 class Window(NamedTuple):
@@ -141,7 +141,7 @@ def times_of(ad: JobAd, around: Surroundings) -> Times:
     begun_s = max(queued_s or 0, started_s or 0)
     last_run_end_s = last_started_s and last_started_s + (last_run_wall_s or 0)
     candidates = [own_end_s, entered_s, completed_s, last_run_end_s]
-    ended_s = _believable_end(
+    ended_s = believable_end(
         [end for end in candidates if end],
         around.window(may_linger=may_linger(ad), begun_s=begun_s),
         last_started_s or 0,
@@ -175,21 +175,18 @@ def last_entered_s(ad: JobAd) -> int | None:
     which the copy began to run, and CompletionDate is the end (seen on 23.9.6).
     """
     entered_s = _moment(ad, names.ENTERED_CURRENT_STATUS)
-    if (
-        entered_s
-        and ad.integer(names.JOB_STATUS) == _COMPLETED
-        and is_routed_source(ad)
-    ):
+    if entered_s and ad.integer(names.JOB_STATUS) == COMPLETED and is_routed_source(ad):
         return max(entered_s, _moment(ad, names.COMPLETION_DATE) or 0)
     return entered_s
 
 
 def may_linger(ad: JobAd) -> bool:
-    """Whether an ended job may stay in the queue, and be written days later."""
-    return ad.has(names.LEAVE_JOB_IN_QUEUE) and (
-        ad.boolean(names.LEAVE_JOB_IN_QUEUE) is not False
-        or (ad.raw_text(names.LEAVE_JOB_IN_QUEUE) or "").lower() != "false"
-    )
+    """Whether an ended job may stay in the queue, and be written days later.
+
+    An expression may be true for as long as it likes, so none is evaluated.
+    """
+    raw = ad.raw_text(names.LEAVE_JOB_IN_QUEUE)
+    return raw is not None and raw.lower() != "false"
 
 
 def _own_end(
@@ -209,7 +206,7 @@ def _own_end(
     return entered_s
 
 
-def _believable_end(candidates: list[int], window: Window, last_started_s: int) -> int:
+def believable_end(candidates: list[int], window: Window, last_started_s: int) -> int:
     """Return the first candidate that lies in *window* and after the last start.
 
     If none does, the window alone decides, and at last what it holds for likely: a

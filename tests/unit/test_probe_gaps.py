@@ -29,6 +29,8 @@ from tests.ads import (
     run,
 )
 
+pytestmark = pytest.mark.usefixtures("reader")
+
 DAY = dt.timedelta(days=1)
 
 

@@ -28,6 +28,8 @@ from tests.ads import (
     run,
 )
 
+pytestmark = pytest.mark.usefixtures("reader")
+
 
 def read_text(folder: Path, text: str | bytes) -> RunReport:
     """Run the probe over a history of *text* into the ledger ``folder/ledger``."""

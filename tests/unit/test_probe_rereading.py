@@ -19,6 +19,8 @@ from tests.ads import (
     run,
 )
 
+pytestmark = pytest.mark.usefixtures("reader")
+
 END = dt.datetime.fromtimestamp(END_S, dt.UTC)
 
 

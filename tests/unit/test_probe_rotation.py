@@ -18,6 +18,8 @@ from poolmeter.ledger.gaps import read_gaps
 from probe.history_file import HistoryFile, open_history
 from tests.ads import NOW, clusters, job, jobs, run
 
+pytestmark = pytest.mark.usefixtures("reader")
+
 Compress = Callable[[Path], Path]
 
 

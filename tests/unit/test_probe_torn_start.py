@@ -3,8 +3,12 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from poolmeter.errors import ExitCode
 from tests.ads import NOW, clusters, job, jobs, run
+
+pytestmark = pytest.mark.usefixtures("reader")
 
 OLD_S = NOW.timestamp() - 3600
 
