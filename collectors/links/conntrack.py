@@ -5,15 +5,14 @@ Numbers are those of ``linux/netfilter/nfnetlink_conntrack.h``.
 
 import dataclasses
 import errno
-import itertools
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from collectors.links.sysctls import read_limit
 from collectors.netlink.messages import attribute, attributes_of, nested
-from collectors.netlink.nfnetlink import command, kernel_error, listing
+from collectors.netlink.nfnetlink import command, commands, kernel_error, listing
 
 Address = IPv4Address | IPv6Address
 
@@ -68,50 +67,68 @@ def headroom(
 
 
 def forget_flows(addresses: Iterable[Address]) -> None:
-    """Delete the entries of all flows from or to these addresses.
+    """Delete the entries of all flows from or to these addresses, and no other.
 
-    The kernel walks its table once for each address and end; where it is too old to
-    choose by address while it deletes, the entries are listed and deleted one by one.
+    For IPv4 the kernel walks its table once for each address and end.  Where it is too
+    old to choose by address while it deletes, and always for IPv6, the entries are
+    listed and deleted one by one: kernels choose just the *other* IPv6 addresses
+    (``ctnetlink_filter_match_tuple``; seen on 6.18).
 
     Raises:
         RulesError: The kernel refused.
     """
-    for address, end in itertools.product(addresses, (0, 1)):
-        version = address.version
-        chosen = _of_address(address, end)
-        code = command(SUBSYSTEM, DELETE, FAMILIES[version], chosen)
-        if code in (errno.EINVAL, errno.EOPNOTSUPP):
-            _forget_one_by_one(address, end)
-        elif code not in (0, errno.ENOENT):
-            raise kernel_error(code)
+    one_by_one = [each for each in addresses if not _forgotten_by_kernel(each)]
+    for version, family in FAMILIES.items():
+        chosen = [each for each in one_by_one if each.version == version]
+        flows = [_exactly(flow) for flow in list_flows(chosen)]
+        for code in commands(SUBSYSTEM, DELETE, family, flows):
+            _refuse(code)
 
 
-def list_flows(address: Address, end: int = 0) -> list[dict[int, bytes]]:
-    """Return the entries whose source (*end* 0) or destination is *address*."""
-    family = FAMILIES[address.version]
-    found = listing(SUBSYSTEM, GET, family, _of_address(address, end))
-    kind = ADDRESS_KINDS[address.version][end]
+def list_flows(addresses: Sequence[Address]) -> list[dict[int, bytes]]:
+    """Return the entries whose original source or destination is one of *addresses*.
+
+    All of these are of one IP version.
+    """
+    if not addresses:
+        return []
+    version = addresses[0].version
+    packed = {address.packed for address in addresses}
+    found = listing(SUBSYSTEM, GET, FAMILIES[version], b"", holding=[*packed])
     entries = [attributes_of(entry) for entry in found]
-    # An old kernel lists all, whatever it was asked for.
-    return [entry for entry in entries if _address(entry, kind) == address.packed]
+    return [entry for entry in entries if packed & _ends(entry, version)]
 
 
-def _forget_one_by_one(address: Address, end: int) -> None:
-    for entry in list_flows(address, end):
-        kept = [kind for kind in (ORIGINAL, IDENTIFIER, ZONE) if kind in entry]
-        exact = b"".join(attribute(kind, entry[kind]) for kind in kept)
-        code = command(SUBSYSTEM, DELETE, FAMILIES[address.version], exact)
-        if code not in (0, errno.ENOENT):
-            raise kernel_error(code)
+def _forgotten_by_kernel(address: Address) -> bool:
+    """Have the kernel delete an address's entries; false where it cannot choose."""
+    if isinstance(address, IPv6Address):
+        return False
+    for end in (0, 1):
+        code = command(SUBSYSTEM, DELETE, socket.AF_INET, _of_address(address, end))
+        if code in (errno.EINVAL, errno.EOPNOTSUPP):
+            return False
+        _refuse(code)
+    return True
 
 
-def _of_address(address: Address, end: int) -> bytes:
+def _refuse(code: int) -> None:
+    if code not in (0, errno.ENOENT):
+        raise kernel_error(code)
+
+
+def _exactly(flow: dict[int, bytes]) -> bytes:
+    """Return the attributes that name this entry and no later one like it."""
+    kept = [kind for kind in (ORIGINAL, IDENTIFIER, ZONE) if kind in flow]
+    return b"".join(attribute(kind, flow[kind]) for kind in kept)
+
+
+def _of_address(address: IPv4Address, end: int) -> bytes:
     kind = ADDRESS_KINDS[address.version][end]
     addresses = nested(TUPLE_ADDRESSES, attribute(kind, address.packed))
     flags = attribute(ORIGINAL_FLAGS, FLAGS.pack(END_FLAGS[end]))
     return nested(ORIGINAL, addresses) + nested(FILTER, flags)
 
 
-def _address(entry: dict[int, bytes], kind: int) -> bytes | None:
-    addresses = attributes_of(entry[ORIGINAL])[TUPLE_ADDRESSES]
-    return attributes_of(addresses).get(kind)
+def _ends(entry: dict[int, bytes], version: int) -> set[bytes]:
+    addresses = attributes_of(attributes_of(entry[ORIGINAL])[TUPLE_ADDRESSES])
+    return {addresses[kind] for kind in ADDRESS_KINDS[version] if kind in addresses}

@@ -19,8 +19,11 @@ JOB_DEVICE = "eth0"
 NO_TWIN_DETECTION = 0x02  # IFA_F_NODAD
 NODE_PREFIX = "veth"
 
-#: Neither end believes what the other announces, and neither looks for twins.
+#: Neither end believes what the other announces, and neither looks for twins; a packet
+#: goes where its header says and not where an option in it would send it afterwards.
 LINK_SYSCTLS = {
+    "ipv4/conf/{}/accept_source_route": "0",
+    "ipv6/conf/{}/accept_source_route": "-1",
     "ipv4/conf/{}/accept_redirects": "0",
     "ipv4/conf/{}/send_redirects": "0",
     "ipv4/conf/{}/rp_filter": "1",

@@ -6,12 +6,13 @@ between, the kernel marks it with ``NLM_F_DUMP_INTR`` or answers EINTR
 listing is made again.
 """
 
+import contextlib
 import errno
 import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from collectors.errors import RulesError
 from collectors.netlink.messages import MESSAGE_HEADER, NETFILTER_HEADER
@@ -24,6 +25,7 @@ ERROR_CODE = struct.Struct("=i")
 RECEIVE_BYTES = 1 << 18
 RECEIVE_TIMEOUT_S = 10
 ATTEMPTS = 20
+BATCH = 64
 FIRST_PAUSE_S = 0.001
 
 
@@ -32,17 +34,25 @@ class InterruptedListingError(RulesError):
 
 
 def listing(
-    subsystem: int, message: int, family: int, attributes: bytes
+    subsystem: int,
+    message: int,
+    family: int,
+    attributes: bytes,
+    *,
+    holding: Sequence[bytes] = (),
 ) -> list[bytes]:
     """Return the attributes of each object that the kernel lists, as bytes.
 
-    The kernel's own filters may stand in *attributes*.  An absent table is no objects.
+    The kernel's own filters may stand in *attributes*.  Of a long list only those are
+    kept that hold one of the values *holding* somewhere; the caller looks where.  An
+    absent table is no objects.
 
     Raises:
         RulesError: The kernel refused, or the listing was interrupted each time.
     """
+    request = _request(subsystem, message, family, NLM_F_DUMP, attributes)
     for attempt in range(ATTEMPTS):
-        found, whole = _try_listing(subsystem, message, family, attributes)
+        found, whole = _try_listing(request, holding)
         if whole:
             return found
         time.sleep(FIRST_PAUSE_S * attempt)
@@ -51,37 +61,67 @@ def listing(
     )
 
 
-def _try_listing(
-    subsystem: int, message: int, family: int, attributes: bytes
-) -> tuple[list[bytes], bool]:
+def _try_listing(request: bytes, holding: Sequence[bytes]) -> tuple[list[bytes], bool]:
     found: list[bytes] = []
     whole = True
-    with _socket() as channel:
-        channel.send(_request(subsystem, message, family, NLM_F_DUMP, attributes))
+    with _opened() as channel:
+        channel.send(request)
         for kind, flags, payload in _answers(channel):
             if flags & NLM_F_DUMP_INTR:
                 whole = False
-            if kind == NLMSG_DONE:
-                break
-            if kind == NLMSG_ERROR:
+            if kind in (NLMSG_DONE, NLMSG_ERROR):
                 code = _error_code(payload)
-                if code == errno.ENOENT:
-                    break
-                if code == errno.EINTR:
-                    return found, False
-                raise kernel_error(code)
-            found.append(payload[NETFILTER_HEADER.size :])
+                if code not in (0, errno.ENOENT, errno.EINTR):
+                    raise kernel_error(code)
+                return found, whole and code != errno.EINTR
+            if not holding or any(value in payload for value in holding):
+                found.append(payload[NETFILTER_HEADER.size :])
     return found, whole
 
 
 def command(subsystem: int, message: int, family: int, attributes: bytes) -> int:
     """Send one command and return the kernel's error number, 0 for done."""
-    with _socket() as channel:
-        channel.send(_request(subsystem, message, family, NLM_F_ACK, attributes))
-        for kind, _, payload in _answers(channel):
-            if kind == NLMSG_ERROR:
-                return _error_code(payload)
-    return 0
+    return commands(subsystem, message, family, [attributes])[0]
+
+
+def commands(
+    subsystem: int, message: int, family: int, each: Sequence[bytes]
+) -> list[int]:
+    """Send many commands and return the kernel's error number of each, 0 for done.
+
+    Raises:
+        RulesError: The kernel gave no answer.
+    """
+    codes: list[int] = []
+    with _opened() as channel:
+        for start in range(0, len(each), BATCH):
+            batch = each[start : start + BATCH]
+            requests = [
+                _request(subsystem, message, family, NLM_F_ACK, attributes)
+                for attributes in batch
+            ]
+            channel.send(b"".join(requests))
+            codes += _acknowledged(channel, len(batch))
+    return codes
+
+
+def _acknowledged(channel: socket.socket, number: int) -> list[int]:
+    codes: list[int] = []
+    for kind, _, payload in _answers(channel):
+        if kind == NLMSG_ERROR:
+            codes.append(_error_code(payload))
+        if len(codes) == number:
+            break
+    return codes
+
+
+@contextlib.contextmanager
+def _opened() -> Iterator[socket.socket]:
+    try:
+        with _socket() as channel:
+            yield channel
+    except OSError as error:
+        raise RulesError("netfilter", found=str(error)) from error
 
 
 def kernel_error(code: int) -> RulesError:

@@ -96,12 +96,12 @@ def test_an_established_flow_does_not_go_on_after_the_end(world: World) -> None:
     with near, far, _endless(near):
         await_bytes(far, 1_000_000)
         address = job.link.ipv4.job.ip
-        assert len(world.node.run(list_flows, address)) == 1
+        assert len(world.node.run(list_flows, [address])) == 1
         world.node.run(bring_down, job.device)
         last = job.counts()
         world.node.run(world.backend.teardown, [job.link.attach_id])
         world.node.run(forget_flows, [address])
-        assert world.node.run(list_flows, address) == []
+        assert world.node.run(list_flows, [address]) == []
         arrived = 1_000_000 + await_silence(far)
         external = attribute_of(Direction.OUTGOING, Zone.EXTERNAL)
         assert arrived <= last[external].ip_bytes

@@ -184,7 +184,7 @@ def test_a_job_gets_no_more_flows_than_its_limit(world: World) -> None:
 
 
 def _flow_count(address: str) -> int:
-    return len(list_flows(IPv4Address(address)))
+    return len(list_flows([IPv4Address(address)]))
 
 
 def test_remove_leaves_nothing(world: World) -> None:
