@@ -62,54 +62,86 @@ def records_of(history: Path) -> Iterator[str]:
             )
 
 
+#: TimeDurations, and Resources with the attribute of each, of the official probe.
+DURATIONS = (
+    *("RemoteUserCpu", "LocalUserCpu", "RemoteSysCpu", "LocalSysCpu"),
+    *("CumulativeSuspensionTime", "CommittedSuspensionTime", "CommittedTime"),
+)
+RESOURCES = {
+    "CondorMyType": "MyType",
+    "AccountingGroup": "AccountingGroup",
+    "ExitBySignal": "ExitBySignal",
+    "ExitSignal": "ExitSignal",
+    "ExitCode": "ExitCode",
+    "condor.JobStatus": "JobStatus",
+}
+IN_SECONDS = 'urwg:description="Was entered in seconds"'
+
+
 def usage_record(ad: "classad2.ClassAd") -> str:
     """Return the usage record of *ad*, with the elements of Gratia's own probe."""
     name = ad.get("GlobalJobId", "")
     host = name.partition("#")[0]
     wall = f"PT{ad.get('RemoteWallClockTime', 0)}S"
-    network = {
-        key: value
-        for key, value in ad.items()
-        if key.startswith("Network") and isinstance(value, int)
-    }
+    user_s, system_s = ad.get("RemoteUserCpu", 0), ad.get("RemoteSysCpu", 0)
     elements = [
         identity(ad, name),
         element("JobName", name),
         element("MachineName", host),
         element("SubmitHost", host),
-        element("Status", ad.get("ExitStatus", 0)),
-        element("WallDuration", wall),
-        element("CpuDuration", f"PT{ad.get('RemoteUserCpu', 0)}S", "usageType", "user"),
-        element(
-            "CpuDuration", f"PT{ad.get('RemoteSysCpu', 0)}S", "usageType", "system"
-        ),
+        noted("Status", ad.get("ExitStatus", 0), 'urwg:description="Exit Status"'),
+        noted("WallDuration", wall, IN_SECONDS),
+        noted("CpuDuration", f"PT{user_s}S", f'{IN_SECONDS} urwg:usageType="user"'),
+        noted("CpuDuration", f"PT{system_s}S", f'{IN_SECONDS} urwg:usageType="system"'),
         *(
-            element("TimeDuration", f"PT{ad.get(key, 0)}S", "type", key)
-            for key in ("CumulativeSuspensionTime", "CommittedTime")
+            noted("TimeDuration", f"PT{ad.get(key, 0)}S", f'urwg:type="{key}"')
+            for key in DURATIONS
+            if key in ad
         ),
-        element("StartTime", moment(ad.get("JobStartDate", 0))),
-        element("EndTime", moment(ad.get("EnteredCurrentStatus", 0))),
-        element("QueueTime", moment(ad.get("QDate", 0))),
-        element("Host", str(ad.get("LastRemoteHost", "")).rpartition("@")[2]),
-        element("Queue", ad.get("JobUniverse", 5)),
-        element("NodeCount", ad.get("MaxHosts", 1), "metric", "max"),
-        element("Processors", ad.get("CpusProvisioned", 1), "metric", "max"),
-        element("Network", sum(network.values()), "metric", "total"),
-        *(element("Resource", n, "description", key) for key, n in network.items()),
+        noted("StartTime", moment(ad.get("JobStartDate", 0)), IN_SECONDS),
+        noted("EndTime", moment(ad.get("EnteredCurrentStatus", 0)), IN_SECONDS),
+        noted("QueueTime", moment(ad.get("QDate", 0)), IN_SECONDS),
+        *place(ad),
+        *network(ad, wall),
         *(
-            element("Resource", ad.get(key, ""), "description", key)
-            for key in ("ExitCode", "ExitBySignal", "JobStatus")
+            noted("Resource", ad[key], f'urwg:description="{title}"')
+            for title, key in RESOURCES.items()
+            if key in ad
         ),
+        element("ProjectName", ad.get("ProjectName", "")),
         element("ProbeName", f"condor-ap:{host}"),
         element("SiteName", "BENCH"),
         element("Grid", "OSG"),
         element("Njobs", 1),
-        element("Resource", "Batch", "description", "ResourceType"),
+        noted("Resource", "Batch", 'urwg:description="ResourceType"'),
     ]
     return (
         f'<JobUsageRecord xmlns="{NAMESPACE}" xmlns:urwg="{NAMESPACE}">'
         f"{''.join(elements)}</JobUsageRecord>"
     )
+
+
+def place(ad: "classad2.ClassAd") -> Iterator[str]:
+    """Yield where the job ran and on how much."""
+    host = str(ad.get("LastRemoteHost", "")).rpartition("@")[2]
+    yield noted("Host", host, 'primary="true"')
+    universe = ad.get("JobUniverse", 5)
+    yield noted("Queue", universe, 'urwg:description="Condor\'s JobUniverse field"')
+    yield noted("NodeCount", ad.get("MaxHosts", 1), 'urwg:metric="max"')
+    yield noted("Processors", ad.get("CpusProvisioned", 1), 'urwg:metric="max"')
+    yield noted("GPUs", ad.get("GPUsProvisioned", 0), 'urwg:metric="max"')
+
+
+def network(ad: "classad2.ClassAd", wall: str) -> Iterator[str]:
+    """Yield an element for each attribute of the network, and their sum."""
+    unit = f'urwg:storageUnit="b" urwg:phaseUnit="{wall}"'
+    total_bytes = 0
+    for key, value in ad.items():
+        if key.startswith("Network") and isinstance(value, int):
+            total_bytes += value
+            names = f'urwg:metric="{key}" urwg:description="{key}"'
+            yield noted("Network", value, f"{unit} {names}")
+    yield noted("Network", total_bytes, f'{unit} urwg:metric="total"')
 
 
 def identity(ad: "classad2.ClassAd", name: str) -> str:
@@ -126,14 +158,19 @@ def identity(ad: "classad2.ClassAd", name: str) -> str:
         f"{element('GlobalUsername', ad.get('User', ''))}"
         f"{element('VOName', ad.get('x509UserProxyFirstFQAN', ''))}"
         f"{element('ReportableVOName', ad.get('x509UserProxyVOName', ''))}"
+        f"{element('DN', ad.get('x509userproxysubject', ''))}"
         "</UserIdentity>"
     )
 
 
-def element(name: str, value: object, attribute: str = "", note: str = "") -> str:
+def element(name: str, value: object) -> str:
     """Return one element."""
-    noted = f' urwg:{attribute}="{escape(note)}"' if attribute else ""
-    return f"<{name}{noted}>{escape(str(value))}</{name}>"
+    return f"<{name}>{escape(str(value))}</{name}>"
+
+
+def noted(name: str, value: object, attributes: str) -> str:
+    """Return one element with *attributes*."""
+    return f"<{name} {attributes}>{escape(str(value))}</{name}>"
 
 
 def moment(unix_s: int) -> str:

@@ -1,5 +1,6 @@
 """ISO 8601 durations as the collector reads them, faults included."""
 
+import functools
 import math
 import re
 
@@ -20,6 +21,7 @@ _FULL = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=10_000)
 def stored_seconds(text: str) -> float:
     """Return the seconds that the collector stores for *text*; 0 if it reads none.
 

@@ -5,6 +5,7 @@ runs without namespaces here.  No document type is accepted, hence no entity eit
 """
 
 import dataclasses
+import functools
 from xml.parsers import expat
 
 
@@ -23,9 +24,15 @@ class Element:
     #: Of the root and its children: the bytes from the first "<" to the last ">".
     raw: bytes = b""
 
+    _by_name: "dict[str, list[Element]] | None" = None
+
     def all(self, name: str) -> "list[Element]":
-        """Return the children called *name*."""
-        return [child for child in self.children if child.name == name]
+        """Return the children called *name*; ask when all children are there."""
+        if self._by_name is None:
+            self._by_name = {}
+            for child in self.children:
+                self._by_name.setdefault(child.name, []).append(child)
+        return self._by_name.get(name, [])
 
     def last(self, name: str) -> "Element | None":
         """Return the last child called *name*: a repeated one overwrites."""
@@ -95,5 +102,6 @@ class _Builder:
         raise XmlRefusedError("a document type")
 
 
+@functools.lru_cache
 def _local(name: str) -> str:
     return name.rpartition(":")[2]
