@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.daemon.processes import net_namespace
 from collectors.journal.entries import End
 from poolmeter.errors import ExitCode
 from tests.root.served_node import Attachable, ServedNode, served_node, until
@@ -179,12 +180,7 @@ def children(served: ServedNode, attached: Attachable) -> list[str]:
     """Return the other processes called sleep in its namespace."""
     found = served.command("pgrep", "--full", "sleep 77").stdout.split()
     namespace = served.node.run(os.stat, attached.namespace).st_ino
-    return [pid for pid in found if namespace_of(pid) == namespace]
-
-
-def namespace_of(pid: str) -> int:
-    """Return the net namespace of a process."""
-    return Path(f"/proc/{pid}/ns/net").stat().st_ino
+    return [pid for pid in found if net_namespace(int(pid)) == namespace]
 
 
 def test_metrics_are_in_prometheus_form(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.daemon.processes import net_namespace
 from collectors.daemon.protocol import Ready
 from collectors.journal.entries import End
 from tests.root.served_node import (
@@ -103,4 +104,4 @@ def other_user(served: ServedNode, namespace: str) -> bool:
     """Return whether a process of that user is in the namespace."""
     inode = served.node.run(Path(namespace).stat).st_ino
     pids = served.command("pgrep", "--uid", "12345").stdout.split()
-    return any(Path(f"/proc/{p}/ns/net").stat().st_ino == inode for p in pids)
+    return inode in {net_namespace(int(pid)) for pid in pids}
