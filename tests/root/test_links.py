@@ -232,3 +232,15 @@ def test_the_job_has_its_addresses_and_no_other(world: World) -> None:
         with job.inside.socket(socket.AF_INET6) as probe:
             probe.connect((WAN_V6, 9))
             assert probe.getsockname()[0] in own
+
+
+def test_the_job_s_addresses_are_ready_before_its_link_is_open(world: World) -> None:
+    """One that is still looked for twins would leave the first packets no source."""
+    job = world.prepare()
+    try:
+        for host, device in ((job.inside, "eth0"), (world.node, job.device)):
+            found = host.command(["ip", "-6", "address", "show", "dev", device]).stdout
+            assert "scope global" in found
+            assert "tentative" not in found
+    finally:
+        world.end(job)
