@@ -11,18 +11,24 @@ import logging
 from collectors.daemon.node import Attach, Node, Phase
 from collectors.daemon.processes import ProcessGoneError, net_namespace, open_process
 from collectors.daemon.readings import mark_partial
-from collectors.daemon.set_up import journal_start, note_entered
+from collectors.daemon.set_up import (
+    journal_start,
+    journal_unmeasured,
+    note_entered,
+)
 from collectors.errors import NodeError
 from collectors.journal.entries import (
     End,
     HowEnded,
-    Unmeasured,
     job_counts,
 )
 from collectors.journal.open_runs import OpenRun, OpenRuns
 from collectors.journal.writer import utc_now
 from collectors.rules.backend import RulesReading
 from collectors.slots import Slot
+
+#: Why an attach of the last daemon was not measured.
+UNSEEN = "the daemon ended before the process was seen in its namespace"
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +126,7 @@ def _sort(node: Node, slot: Slot, journal: OpenRuns, found: Adopted) -> None:
     else:
         attach.phase = Phase.ENDED
         found.leftovers.append(attach)
-        _journal_unmeasured(node, attach)
+        journal_unmeasured(node, attach, "daemon", UNSEEN)
 
 
 def _attach_of(node: Node, slot: Slot) -> Attach:
@@ -138,18 +144,6 @@ def _is_inside(attach: Attach) -> bool:
     if attach.pidfd < 0 or not attach.namespace_inode:
         return False
     return net_namespace(attach.process.pid) == attach.namespace_inode
-
-
-def _journal_unmeasured(node: Node, attach: Attach) -> None:
-    node.events["unmeasured", "daemon"] += 1
-    entry = Unmeasured(
-        at=utc_now(),
-        job=attach.job,
-        process=attach.process,
-        reason="daemon",
-        detail="the daemon ended before the process was in its namespace",
-    )
-    node.journal.submit_if_written(entry)
 
 
 def _close_from_snapshot(node: Node, run: OpenRun, how: HowEnded) -> None:

@@ -10,7 +10,7 @@ from collectors.daemon.canary import Canary, find_targets
 from collectors.daemon.gate import Gate
 from collectors.daemon.network import JobNetwork
 from collectors.daemon.node import Node
-from collectors.daemon.preparation import Prepared
+from collectors.daemon.preparation import Prepared, refuse_change
 from collectors.daemon.processes import boot_id
 from collectors.daemon.set_up import ATTACH_ID_BYTES
 from collectors.daemon.sweeper import Sweeper
@@ -32,14 +32,18 @@ def build_node(settings: NodeConfig, prepared: Prepared, appender: Appender) -> 
     capacity = slot_capacity(rules.job_block_v4)
     network = JobNetwork(runtime, rules, prepared.mtu, prepared.why_no_ipv6 is None)
     network, backend = chosen_data_plane(settings, network)
+    # The last one is the canary's.
+    slots = SlotFolder(runtime / "slots", capacity - 1)
+    this_boot = boot_id()
+    live = sum(slot.boot_id == this_boot for slot in slots.taken())
+    refuse_change(settings, backend.name, live)
     return Node(
         settings=settings,
-        boot_id=boot_id(),
+        boot_id=this_boot,
         rules=rules,
         backend=backend,
         network=network,
-        # The last one is the canary's.
-        slots=SlotFolder(runtime / "slots", capacity - 1),
+        slots=slots,
         journal=JournalWriter(appender),
         queue=WorkQueue(),
         gate=Gate(),

@@ -24,6 +24,7 @@ from collectors.traffic import Direction
 from poolmeter.node_config import NodeConfig, SiteClassConfig
 
 SYSCTLS_FILE = "sysctls.json"
+DATA_PLANE_FILE = "data-plane.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,6 +114,36 @@ def _remembered(file: Path) -> tuple[SysctlChange, ...]:
         return msgspec.json.decode(file.read_bytes(), type=tuple[SysctlChange, ...])
     except (FileNotFoundError, msgspec.MsgspecError):
         return ()
+
+
+def refuse_change(settings: NodeConfig, rules_name: str, live: int) -> None:
+    """Refuse other addresses or another back end than live jobs were made with.
+
+    Remembers those of this start where no job is live.
+
+    Raises:
+        NodeError: They changed.
+    """
+    file = Path(settings.runtime_folder) / DATA_PLANE_FILE
+    now = {
+        "rules": rules_name,
+        "job_block_v4": settings.job_block_v4,
+        "job_block_v6": settings.job_block_v6,
+    }
+    try:
+        before = msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except (FileNotFoundError, msgspec.MsgspecError):
+        before = {}
+    changed = [name for name in now if before.get(name, now[name]) != now[name]]
+    if live and changed:
+        name = changed[0]
+        raise NodeError(
+            f"[node] {name}",
+            expected=f"{before[name]}, with which {live} live jobs were made",
+            found=now[name],
+            mend="put it back, `poolmeter node drain`, then change it",
+        )
+    file.write_bytes(msgspec.json.encode(now))
 
 
 def _refuse_overlaps(rules: NodeRules) -> None:

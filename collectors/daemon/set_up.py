@@ -90,16 +90,19 @@ def is_rolled_out(host: str, percent: int) -> bool:
 def refuse(node: Node, ticket: Ticket, reason: str, detail: str) -> None:
     """Tell and journal that a job starts without being counted."""
     os.close(ticket.pidfd)
+    journal_unmeasured(node, ticket, reason, detail)
+    ticket.answer(NotMeasured(reason, detail))
+
+
+def journal_unmeasured(
+    node: Node, who: Ticket | Attach, reason: str, detail: str
+) -> None:
+    """Journal that a job was not counted."""
     node.events["unmeasured", reason] += 1
     entry = Unmeasured(
-        at=utc_now(),
-        job=ticket.job,
-        process=ticket.process,
-        reason=reason,
-        detail=detail,
+        at=utc_now(), job=who.job, process=who.process, reason=reason, detail=detail
     )
-    node.journal.submit_if_written(entry)
-    ticket.answer(NotMeasured(reason, detail))
+    node.journal.submit_if_few_wait(entry)
 
 
 def _make(node: Node, ticket: Ticket) -> Attach:

@@ -15,7 +15,7 @@ from collectors.daemon.left_over import left_over_processes
 from collectors.daemon.node import Attach, Node, Phase
 from collectors.daemon.processes import net_namespace
 from collectors.daemon.readings import take_reading
-from collectors.daemon.set_up import confirm
+from collectors.daemon.set_up import confirm, journal_unmeasured
 from collectors.daemon.work_queue import Turn
 from collectors.errors import NodeError
 from collectors.journal.entries import End, HowEnded, journal_counts
@@ -65,7 +65,9 @@ def _close(node: Node, attaches: Sequence[Attach]) -> None:
     for attach in attaches:
         attach.phase = Phase.ENDING if attach in entered else Phase.ENDED
     never_entered = [a for a in attaches if a.phase is Phase.ENDED]
-    node.events["ended", "unconfirmed"] += len(never_entered)
+    for attach in never_entered:
+        detail = "its process was not seen in its namespace"
+        journal_unmeasured(node, attach, "entry", detail)
     if never_entered:
         tell(never_entered)
         delete_rules(node, never_entered)

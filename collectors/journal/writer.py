@@ -13,6 +13,9 @@ from collectors.journal.entries import AnyEntry
 
 RETRY_S = 1.0
 
+#: Of what is no run's record no more than this waits for a disk.
+WAITING_LIMIT = 10_000
+
 _log = logging.getLogger(__name__)
 
 Now = Callable[[], dt.datetime]
@@ -53,8 +56,13 @@ class JournalWriter:
         return done
 
     def submit_if_written(self, entry: AnyEntry) -> None:
-        """Take *entry* unless the journal is in trouble: it is no loss of a count."""
+        """Take *entry* unless the journal is in trouble: a later one says as much."""
         if self.trouble is None:
+            self.submit([entry])
+
+    def submit_if_few_wait(self, entry: AnyEntry) -> None:
+        """Take *entry* unless very many wait: trouble must not fill the memory."""
+        if self.waiting < WAITING_LIMIT:
             self.submit([entry])
 
     def released(self, attach_ids: Iterable[str]) -> None:

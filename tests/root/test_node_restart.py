@@ -11,6 +11,7 @@ from collectors.client import NoDaemonError
 from collectors.daemon.protocol import Ready
 from collectors.errors import NodeError
 from collectors.journal.entries import Restored
+from poolmeter.errors import ExitCode
 from tests.root.served_node import Attachable, ServedNode, served_node, until
 from tests.root.world import WAN_V4
 
@@ -153,6 +154,23 @@ def counted(served: ServedNode, attached: Attachable) -> bool:
     """Return whether a reading has something of a run."""
     runs = {run["attach_id"]: run for run in served.status()["runs"]}
     return EXTERNAL in runs[attached.attach_id]["counts"]
+
+
+def test_other_addresses_are_refused_while_a_job_has_the_old_ones(
+    served: ServedNode,
+) -> None:
+    served.start()
+    attached = served.process("sleep", "60").attach()
+    served.stop()
+    served.write_config(job_block_v4="100.80.0.0/19")
+    refused = served.poolmeter("node", "serve")
+    served.write_config(job_block_v4="100.64.0.0/19")
+    served.start()
+
+    assert refused.returncode == ExitCode.FAILED
+    assert "put it back, `poolmeter node drain`" in refused.stderr
+    assert not attached.detach().partial
+    served.stop()
 
 
 def test_a_second_daemon_is_refused(served: ServedNode) -> None:
