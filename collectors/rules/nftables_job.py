@@ -8,12 +8,12 @@ from collectors.rules.backend import NodeRules, SiteClass
 from collectors.rules.nftables_library import Command
 from collectors.rules.nftables_names import (
     FROM_JOB,
-    INTERNAL_V4,
-    INTERNAL_V6,
     JOB_DEVICES,
     LINK_SOURCES_V6,
     LOCAL_V4,
     LOCAL_V6,
+    NEAR_V4,
+    NEAR_V6,
     OWN_KINDS,
     PLACE,
     SPOOFED,
@@ -123,15 +123,16 @@ def _own_sources(link: JobLink) -> Rules:
 
 
 def _counting(rules: NodeRules, link: JobLink, direction: Direction) -> Rules:
+    """Return what counts one direction; most packets are external and leave early."""
     end = REMOTE_ADDRESS[direction]
     v4, v6 = nft.address(4, end), nft.address(6, end)
     zones = [
         ([nft.match(nft.address_type(end), f"@{OWN_KINDS}")], Zone.LOCAL),
+        ([nft.match(v4, f"@{NEAR_V4}", negated=True)], Zone.EXTERNAL),
         ([nft.match(v4, f"@{LOCAL_V4}")], Zone.LOCAL),
+        ([nft.match(v6, f"@{NEAR_V6}", negated=True)], Zone.EXTERNAL),
         ([nft.match(v6, f"@{LOCAL_V6}")], Zone.LOCAL),
-        ([nft.match(v4, f"@{INTERNAL_V4}")], Zone.INTERNAL),
-        ([nft.match(v6, f"@{INTERNAL_V6}")], Zone.INTERNAL),
-        ([], Zone.EXTERNAL),
+        ([], Zone.INTERNAL),
     ]
     attribute_of = {
         traffic_class.zone: traffic_class.attribute

@@ -11,7 +11,8 @@ PLACE = {"family": FAMILY, "table": TABLE}
 
 FROM_JOB, TO_JOB, JOB_DEVICES = "from_job", "to_job", "job_devices"
 LOCAL_V4, LOCAL_V6 = "local_v4", "local_v6"
-INTERNAL_V4, INTERNAL_V6 = "internal_v4", "internal_v6"
+#: Local and internal together: what is in neither is external after one look-up.
+NEAR_V4, NEAR_V6 = "near_v4", "near_v6"
 LINK_SOURCES_V6 = "link_sources_v6"
 OWN_KINDS = "own_kinds"
 FLOWS = "flows"

@@ -18,12 +18,12 @@ from collectors.rules.nftables_names import (
     FAMILY,
     FLOWS,
     FROM_JOB,
-    INTERNAL_V4,
-    INTERNAL_V6,
     JOB_DEVICES,
     LINK_SOURCES_V6,
     LOCAL_V4,
     LOCAL_V6,
+    NEAR_V4,
+    NEAR_V6,
     OWN_KINDS,
     PLACE,
     TABLE,
@@ -84,8 +84,8 @@ def interval_sets(rules: NodeRules) -> dict[str, Networks]:
     sets: dict[str, Networks] = {
         LOCAL_V4: of_version(4, local),
         LOCAL_V6: of_version(6, local),
-        INTERNAL_V4: of_version(4, rules.internal),
-        INTERNAL_V6: of_version(6, rules.internal),
+        NEAR_V4: of_version(4, [*local, *rules.internal]),
+        NEAR_V6: of_version(6, [*local, *rules.internal]),
         LINK_SOURCES_V6: (LINK_LOCAL_V6, UNSPECIFIED_V6),
     }
     for site_class in rules.site_classes:

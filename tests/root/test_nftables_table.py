@@ -124,7 +124,7 @@ def test_site_classes_count_beside_the_six(world: World) -> None:
         "flush map inet poolmeter from_job",
         "flush map inet poolmeter to_job",
         "flush set inet poolmeter job_devices",
-        "flush set inet poolmeter internal_v4",
+        "flush set inet poolmeter near_v4",
         "flush chain inet poolmeter sent_{id}",
         "add rule inet poolmeter to_job_forward accept",
         "insert rule inet poolmeter received_{id} accept",
