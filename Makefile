@@ -27,6 +27,8 @@ soak: .venv/.dev
 	POOLMETER_SOAK=1 $(BIN)/python -m pytest --timeout 14400
 bench: .venv/.dev
 	$(BIN)/python -m bench.merge_memory
+	$(BIN)/python -m bench.node_daemon
+	$(BIN)/python -m bench.node_packets
 	$(BIN)/python -m bench.probe_rate
 	$(BIN)/python -m bench.gratia
 	$(BIN)/python -m bench.statement

@@ -1,148 +1,236 @@
-"""What the worker node's daemon itself costs, and whether a large end delays others.
+"""What the daemon takes for many jobs, beside the shell recipe of 2011.
 
-::
+A daemon gets jobs until there are as many as asked for.  Then one more is set up now
+and then, in turn with one by the shell recipe (``ip`` and ``iptables-legacy``, in a
+table with the rules of as many jobs); 64 are set up at once in both ways; everything is
+read; 200,000 entries of connection tracking are put in one job's name and the job ends.
+CPU seconds are those of the daemon, and of the shell with all that it started.
 
-    python -m bench.node_daemon [--jobs 100 200] [--flows 200000] [--idle-s 30]
-
-Three tables of one run, in namespaces of their own (root): memory and CPU beside idle
-jobs; set-ups at once; and the wait for a set-up while a job with many entries in
-connection tracking ends.
+    python -m bench.node_daemon [--jobs 1000] [--rounds 7] [--at-once 64]
 """
 
 import argparse
 import contextlib
 import os
 import random
-import socket
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from collectors.daemon.protocol import Ready
-from collectors.links.conntrack import IN_USE
-from collectors.links.sysctls import read_limit
-from tests.root.crowd import Member, all_measured, crowd
-from tests.root.served_node import Attachable, ServedNode, served_node, until
-from tests.root.world import FAR_V4
+from bench.node_rules import RULES, four_rules, make_links, restore
+from collectors.job_link import JobLink
+from collectors.rules.iptables import IptablesBackend
+from collectors.rules.nftables import NftablesBackend
+from tests.root.crowd import all_measured, crowd
+from tests.root.hosts import Host
+from tests.root.served_node import ServedNode, served_node
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-PORTS = 50_000
-SETUPS = 12
+STEP = 32
+IDLE_S = 20.0
+CONNTRACK_ENTRIES = 200_000
+SETUPS_MEANWHILE = 10
+
+SET_UP = """
+ip netns add {id}
+ip link add {device} type veth peer name eth0 netns {id}
+ip address add {node} dev {device}
+ip link set {device} up
+ip -n {id} link set lo up
+ip -n {id} link set eth0 up
+ip -n {id} address add {job} dev eth0
+ip -n {id} route add default via {gateway}
+iptables-legacy -w -t nat -A POSTROUTING -s {address} -j MASQUERADE
+"""
+
+
+def shell_set_up(link: JobLink) -> str:
+    """Return the recipe for one job."""
+    pair = link.ipv4
+    lines = SET_UP.format(
+        id=link.attach_id,
+        device=link.device,
+        node=pair.node,
+        job=pair.job,
+        gateway=pair.node.ip,
+        address=pair.job.ip,
+    )
+    return lines + "\n".join(f"iptables-legacy -w {rule}" for rule in four_rules(link))
+
+
+def shell(node: Host, *scripts: str) -> tuple[float, float]:
+    """Run *scripts* at once; return wall and CPU seconds."""
+    began_s, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    running = [node.run(subprocess.Popen, ["sh", "-ec", script]) for script in scripts]
+    codes = [process.wait() for process in running]
+    if any(codes):
+        sys.exit("bench.node_daemon: the shell recipe failed")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - began_s, cpu_s
+
+
+def cpu_s_of(pid: int) -> float:
+    """Return the CPU time of a process so far, all threads."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text("ascii").split()[0]) for each in threads) / 1e9
+
+
+def memory_mib_of(pid: int) -> float:
+    """Return the resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def fill(served: ServedNode, jobs: int) -> None:
+    """Have the daemon measure so many jobs."""
+    rng = random.Random(1)
+    for begin in range(0, jobs, STEP):
+        members = crowd(served, min(STEP, jobs - begin), rng)
+        all_measured(served, members)
+        print(f"{begin + len(members)} jobs", file=sys.stderr)
+
+
+def print_set_ups(served: ServedNode, rounds: int, spare: list[JobLink]) -> None:
+    """Measure and print one more set-up, in both ways in turn."""
+    ours, theirs = [], []
+    for _ in range(rounds):
+        waiting = served.process("sleep", "600")
+        cpu_s, began_s = cpu_s_of(served.pid), time.monotonic()
+        waiting.ask()
+        wall_s = time.monotonic() - began_s
+        waiting.enter()
+        ours.append((wall_s, cpu_s_of(served.pid) - cpu_s))
+        theirs.append(shell(served.node, shell_set_up(spare.pop())))
+    _print_ratio("one more set-up", ours, theirs, statistics.median)
+
+
+def print_at_once(served: ServedNode, size: int, spare: list[JobLink]) -> None:
+    """Measure and print many set-ups at once."""
+    cpu_s = cpu_s_of(served.pid)
+    members = crowd(served, size, random.Random(2))
+    longest_s = max(member.waited_s for member in members)
+    ours = longest_s, cpu_s_of(served.pid) - cpu_s
+    theirs = shell(served.node, *(shell_set_up(spare.pop()) for _ in range(size)))
+    _print_ratio(f"{size} at once", [ours], [theirs], statistics.median)
+    all_measured(served, members)
+
+
+def _print_ratio(
+    what: str,
+    ours: Sequence[tuple[float, float]],
+    theirs: Sequence[tuple[float, float]],
+    middle: Callable[[Sequence[float]], float],
+) -> None:
+    values = []
+    for kind in (0, 1):
+        own = middle([sample[kind] for sample in ours])
+        other = middle([sample[kind] for sample in theirs])
+        values += [f"{own * 1000:,.0f}", f"{other * 1000:,.0f}", f"{own / other:.2f}"]
+    print(f"| {what} | {' | '.join(values)} |", flush=True)
+
+
+def print_readings(served: ServedNode, jobs: int, rounds: int) -> None:
+    """Measure and print a reading of everything, by both back ends."""
+    print("\n| a reading of all jobs by | ms, median | least |\n|---|---|---|")
+    nftables = NftablesBackend()
+    with Host("tables") as other:
+        iptables = IptablesBackend()
+        other.run(iptables.install, RULES, make_links(jobs), {})
+        readers: dict[str, Callable[[], object]] = {
+            "nftables": lambda: served.node.run(nftables.read),
+            "iptables": lambda: other.run(iptables.read),
+        }
+        for name, read in readers.items():
+            took_ms = []
+            for _ in range(rounds):
+                began_s = time.monotonic()
+                read()
+                took_ms.append((time.monotonic() - began_s) * 1000)
+            middle = statistics.median(took_ms)
+            print(f"| {name} | {middle:,.0f} | {min(took_ms):,.0f} |", flush=True)
+        iptables.close()
+
+
+def print_footprint(served: ServedNode, jobs: int, empty_mib: float) -> None:
+    """Measure and print what the daemon takes while nothing begins or ends."""
+    before_s = cpu_s_of(served.pid)
+    time.sleep(IDLE_S)
+    percent = (cpu_s_of(served.pid) - before_s) / IDLE_S * 100
+    mib = memory_mib_of(served.pid)
+    each = (mib - empty_mib) / jobs * 100
+    print(f"\nthe daemon at {jobs} jobs: {mib:.0f} MiB ({empty_mib:.0f} with none)")
+    print(f"each 100 jobs: {each:.2f} MiB, {percent / jobs * 100:.2f} % of a core")
+
+
+def print_conntrack(served: ServedNode, entries: int) -> None:
+    """Measure set-ups while a job ends that has very many flows."""
+    busy = served.process("sleep", "600").attach()
+    calm = [_waited_ms(served) for _ in range(SETUPS_MEANWHILE)]
+    with busy.inside() as inside, inside.socket(2) as sender:
+        inside.run(_open_flows, sender, entries)
+    ending = threading.Thread(target=busy.detach)
+    ending.start()
+    meanwhile = [_waited_ms(served) for _ in range(SETUPS_MEANWHILE)]
+    ending.join()
+    print(f"\na set-up, alone: median {statistics.median(calm):.0f} ms, ", end="")
+    print(
+        f"longest {max(calm):.0f} ms; while a job with {entries} flows ends: ", end=""
+    )
+    print(f"median {statistics.median(meanwhile):.0f}, longest {max(meanwhile):.0f} ms")
+
+
+def _waited_ms(served: ServedNode) -> float:
+    waiting = served.process("sleep", "600")
+    began_s = time.monotonic()
+    waiting.ask()
+    waited_ms = (time.monotonic() - began_s) * 1000
+    waiting.enter()
+    return waited_ms
+
+
+def _open_flows(sender: object, entries: int) -> None:
+    """Send one datagram to each of so many ports and addresses."""
+    for number in range(entries):
+        target = f"198.51.{100 + number // 50_000}.9", 1 + number % 50_000
+        with contextlib.suppress(OSError):
+            sender.sendto(b"", target)  # type: ignore[attr-defined]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, nargs="+", default=[100, 200])
-    parser.add_argument("--crowds", type=int, nargs="+", default=[64, 256])
-    parser.add_argument("--flows", type=int, default=200_000)
-    parser.add_argument("--idle-s", type=float, default=30)
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, served_node(Path(folder)) as served:
+    parser.add_argument("--jobs", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--at-once", type=int, default=64)
+    parser.add_argument("--flows", type=int, default=CONNTRACK_ENTRIES)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served_node(Path(folder), ipv6="off") as served,
+    ):
+        served.node.command(["mount", "-t", "tmpfs", "tmpfs", "/run"])
         served.start()
-        _print_costs(served, chosen.jobs, chosen.idle_s)
-        _print_crowds(served, chosen.crowds)
-        _print_delays(served, chosen.flows)
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process so far (proc_pid_stat(5), 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def memory_mib(pid: int, name: str) -> float:
-    """Return ``Rss`` or ``Pss`` of a process (proc_pid_smaps(5))."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-    kib = next(line.split()[1] for line in rollup.splitlines() if line.startswith(name))
-    return int(kib) / 1024
-
-
-def _print_costs(served: ServedNode, sizes: Sequence[int], idle_s: float) -> None:
-    print("\n| jobs | Rss MiB | CPU, % of a core | CPU ms a second |")
-    print("|---|---|---|---|")
-    members: list[Member] = []
-    for size in (0, *sizes):
-        members += crowd(served, size - len(members), random.Random(0))
-        all_measured(served, members)
-        before_s, began_s = cpu_s(served.pid), time.monotonic()
-        time.sleep(idle_s)
-        share = (cpu_s(served.pid) - before_s) / (time.monotonic() - began_s)
-        rss = memory_mib(served.pid, "Rss")
-        print(f"| {size} | {rss:.1f} | {share * 100:.2f} | {share * 1000:.1f} |")
-    _end(served, members)
-
-
-def _end(served: ServedNode, members: Sequence[Member]) -> None:
-    for member in members:
-        member.attached.kill()
-    until(lambda: not served.leftovers(), "a clean node", limit_s=300)
-
-
-def _print_crowds(served: ServedNode, sizes: Sequence[int]) -> None:
-    print("\n| at once | set up | slowest s | median s | CPU ms each | ends, s |")
-    print("|---|---|---|---|---|---|")
-    for size in sizes:
-        before_s = cpu_s(served.pid)
-        members = crowd(served, size, random.Random(0))
-        all_measured(served, members)
-        each_ms = (cpu_s(served.pid) - before_s) / size * 1000
-        waits = [member.waited_s for member in members]
-        ready = sum(isinstance(member.reply, Ready) for member in members)
-        began_s = time.monotonic()
-        _end(served, members)
-        print(
-            f"| {size} | {ready} | {max(waits):.2f} | {statistics.median(waits):.2f} "
-            f"| {each_ms:.1f} | {time.monotonic() - began_s:.2f} |"
-        )
-
-
-def _print_delays(served: ServedNode, flows: int) -> None:
-    """Set-ups alone, then while a job with *flows* entries is removed."""
-    alone = [_setup_s(served) for _ in range(SETUPS)]
-    busy = served.process("sleep", "600").attach()
-    _open_flows(busy, flows)
-    entries = served.node.run(read_limit, IN_USE)
-    busy.kill()
-    beside: list[float] = []
-    began_s = time.monotonic()
-    while _is_there(served, busy) or len(beside) < SETUPS:
-        beside.append(_setup_s(served))
-        if not _is_there(served, busy) and len(beside) >= SETUPS:
-            break
-    print(f"\n{entries} entries, removed after {time.monotonic() - began_s:.1f} s")
-    print("\n| set-ups | | median ms | slowest ms |")
-    print("|---|---|---|---|")
-    for name, found in (("alone", alone), ("beside", beside)):
-        median, slowest = statistics.median(found) * 1000, max(found) * 1000
-        print(f"| {len(found)} | {name} | {median:.0f} | {slowest:.0f} |")
-
-
-def _is_there(served: ServedNode, attached: Attachable) -> bool:
-    return any(r["attach_id"] == attached.attach_id for r in served.status()["runs"])
-
-
-def _setup_s(served: ServedNode) -> float:
-    process = served.process("sleep", "60")
-    began_s = time.monotonic()
-    reply = process.ask()
-    took_s = time.monotonic() - began_s
-    process.kill()
-    if not isinstance(reply, Ready):
-        raise SystemExit(f"no set-up: {reply}")
-    return took_s
-
-
-def _open_flows(attached: Attachable, flows: int) -> None:
-    """Make so many entries: a datagram from each of some ports to each of many."""
-    with attached.inside() as inside:
-        for _ in range(0, flows, PORTS):
-            with inside.socket(socket.AF_INET) as sender:
-                for port in range(1, PORTS + 1):
-                    with contextlib.suppress(OSError):
-                        sender.sendto(b"", (FAR_V4, port))
+        empty_mib = memory_mib_of(served.pid)
+        fill(served, options.jobs)
+        links = make_links(options.jobs + options.rounds + options.at_once)
+        spare = links[options.jobs :]
+        rules = [rule for link in links[: options.jobs] for rule in four_rules(link)]
+        sources = [f"-s {link.ipv4.job.ip}" for link in links[: options.jobs]]
+        restore(served.node, "legacy", rules, sources)
+        print(f"{options.jobs} jobs\n")
+        print("| | wall ms | shell | ratio | CPU ms | shell | ratio |")
+        print("|---|---|---|---|---|---|---|")
+        print_set_ups(served, options.rounds, spare)
+        print_at_once(served, options.at_once, spare)
+        print_readings(served, options.jobs, options.rounds)
+        print_footprint(served, options.jobs, empty_mib)
+        print_conntrack(served, options.flows)
 
 
 if __name__ == "__main__":
