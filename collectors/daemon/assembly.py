@@ -25,6 +25,10 @@ from collectors.slots import SlotFolder
 from poolmeter.node_config import NodeConfig
 
 
+#: A job may leave hundreds of thousands of entries: their end is in no hurry.
+FLOWS_NICE = 10
+
+
 def build_node(settings: NodeConfig, prepared: Prepared, appender: Appender) -> Node:
     """Return the daemon's state before anything was adopted."""
     runtime = Path(settings.runtime_folder)
@@ -47,7 +51,8 @@ def build_node(settings: NodeConfig, prepared: Prepared, appender: Appender) -> 
         journal=JournalWriter(appender),
         queue=WorkQueue(),
         gate=Gate(),
-        sweeper=Sweeper(),
+        sweeper=Sweeper("sweeper"),
+        flow_sweeper=Sweeper("flows", nice=FLOWS_NICE),
     )
 
 

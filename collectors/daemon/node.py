@@ -113,7 +113,9 @@ class Node:
     journal: JournalWriter
     queue: WorkQueue
     gate: Gate
+    #: Looks for left-over processes, and beside it what deletes conntrack entries.
     sweeper: Sweeper
+    flow_sweeper: Sweeper
     tally: Tally = dataclasses.field(default_factory=Tally)
     attaches: dict[str, Attach] = dataclasses.field(default_factory=dict)
     #: Links that have rules and belong to no job: the canary's.

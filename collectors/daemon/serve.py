@@ -118,6 +118,7 @@ class Daemon:
         self.node = build_node(self.settings, self.prepared, appender)
         self.node.journal.start()
         self.node.sweeper.start()
+        self.node.flow_sweeper.start()
         self.talks = Conversations()
         self.upkeep = Upkeep(self.node)
         self.requests = Requests(
@@ -225,6 +226,7 @@ class Daemon:
         if self.talks.is_serving:
             self.talks.close()
         self.node.sweeper.close(timeout_s=STOP_S)
+        self.node.flow_sweeper.close(timeout_s=STOP_S)
         try_reading(self.node)
         self.upkeep.snapshot()
         remove_canary(self.node)

@@ -1,6 +1,7 @@
 """A thread for what takes long and touches neither links nor rules."""
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -9,12 +10,13 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Does what it is given, in order: looking through processes, conntrack entries."""
+    """Does what it is given, in order."""
 
-    def __init__(self) -> None:
-        """Begin with nothing to do."""
+    def __init__(self, name: str, *, nice: int = 0) -> None:
+        """Begin with nothing to do; with *nice* it leaves the CPU to set-ups."""
+        self._nice = nice
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
@@ -30,6 +32,9 @@ class Sweeper:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        if self._nice:
+            # Linux gives each thread a nice value of its own (setpriority(2)).
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while (work := self._work.get()) is not None:
             try:
                 work()

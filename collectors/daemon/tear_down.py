@@ -138,11 +138,11 @@ def delete_rules(node: Node, attaches: Sequence[Attach]) -> None:
     except NodeError as error:
         _log.error("rules of ended runs are not deleted yet: %s", error)
         return
-    node.sweeper.submit(lambda: _forget_flows(node, attaches))
+    node.flow_sweeper.submit(lambda: _forget_flows(node, attaches))
 
 
 def _forget_flows(node: Node, attaches: Sequence[Attach]) -> None:
-    """Delete conntrack entries; runs in the sweeper."""
+    """Delete conntrack entries; runs in the sweeper of flows."""
     try:
         node.network.forget_flows([attach.link for attach in attaches])
     except NodeError as error:
