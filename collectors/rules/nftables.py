@@ -9,17 +9,15 @@ from collectors.rules import nftables_job as job
 from collectors.rules import nftables_state as state
 from collectors.rules import nftables_table as shared
 from collectors.rules.backend import NodeRules, RulesReading
-from collectors.rules.nftables_library import Command, Transactions, transactions
+from collectors.rules.nftables_library import Transactions, transactions
 from collectors.rules.nftables_names import (
     ATTACH_ID,
-    FAMILY,
     FROM_JOB,
     JOB_CHAIN,
     JOB_COUNTER,
     JOB_DEVICES,
     PLACE,
     SPOOFED,
-    TABLE,
     TO_JOB,
     total_counter,
 )
@@ -51,9 +49,9 @@ class NftablesBackend:
         """Make the table whole; what still exists keeps its values."""
         exists = state.table_exists()
         counters = state.list_counters() if exists else {}
-        commands = [shared.table_command()]
+        commands = [f"add table {PLACE}"]
         if exists:
-            commands += [{"flush": {"table": {"family": FAMILY, "name": TABLE}}}]
+            commands += [f"flush table {PLACE}"]
         commands += shared.set_commands(rules)
         if exists:
             commands += _leftovers(rules, links, counters)
@@ -61,8 +59,7 @@ class NftablesBackend:
         commands += shared.chain_commands(rules)
         for link in links:
             commands += _job(rules, link, counts.get(link.attach_id, {}))
-        for chain, chain_rules in shared.shared_rules(rules).items():
-            commands += [shared.rule_command(chain, rule) for rule in chain_rules]
+        commands += shared.rule_commands(shared.shared_rules(rules))
         self._transactions.apply(commands)
         self._rules = rules
         self._links = {link.attach_id: link for link in links}
@@ -73,6 +70,8 @@ class NftablesBackend:
     def setup(self, link: JobLink) -> None:
         """Add a job's counters and rules in one transaction."""
         rules = self._installed()
+        if not ATTACH_ID.fullmatch(link.attach_id):
+            raise RulesError("attach id", expected="ten digits", found=link.attach_id)
         self._transactions.apply(_job(rules, link, {}))
         self._links[link.attach_id] = link
 
@@ -90,7 +89,7 @@ class NftablesBackend:
     def check(self) -> str | None:
         """Return the first difference between the table and what was put there."""
         if self._rules is None or not state.table_exists():
-            return f"table {FAMILY} {TABLE} is missing"
+            return f"table {PLACE} is missing"
         return next(self._differences(self._rules), None)
 
     def read(self) -> RulesReading:
@@ -99,8 +98,7 @@ class NftablesBackend:
 
     def remove(self) -> None:
         """Remove the table."""
-        delete: Command = {"delete": {"table": {"family": FAMILY, "name": TABLE}}}
-        self._transactions.apply([shared.table_command(), delete])
+        self._transactions.apply([f"add table {PLACE}", f"delete table {PLACE}"])
         self._rules = None
         self._links = {}
 
@@ -154,7 +152,7 @@ def parse_counters(counters: Mapping[str, Count]) -> RulesReading:
     return RulesReading(jobs, total, spoofed)
 
 
-def _job(rules: NodeRules, link: JobLink, counts: JobCounts) -> list[Command]:
+def _job(rules: NodeRules, link: JobLink, counts: JobCounts) -> list[str]:
     return [
         *job.counter_commands(rules, link.attach_id, counts),
         *job.chain_commands(rules, link),
@@ -162,13 +160,13 @@ def _job(rules: NodeRules, link: JobLink, counts: JobCounts) -> list[Command]:
     ]
 
 
-def _removals(rules: NodeRules, attach_ids: Sequence[str]) -> Iterator[Command]:
+def _removals(rules: NodeRules, attach_ids: Sequence[str]) -> Iterator[str]:
     for attach_id in attach_ids:
         counters = job.counter_names(rules, attach_id)
         yield from job.removal_commands(attach_id, device_of(attach_id), counters)
 
 
-def _totals(counts: Mapping[str, JobCounts]) -> Iterator[Command]:
+def _totals(counts: Mapping[str, JobCounts]) -> Iterator[str]:
     """Yield commands for the totals; lost ones begin at the sum of *counts*."""
     for direction in Direction:
         total = Count()
@@ -182,7 +180,7 @@ def _totals(counts: Mapping[str, JobCounts]) -> Iterator[Command]:
 
 def _leftovers(
     rules: NodeRules, links: Sequence[JobLink], counters: Iterable[str]
-) -> Iterator[Command]:
+) -> Iterator[str]:
     """Yield commands that delete what does not belong to *rules* and *links*."""
     live = {link.attach_id for link in links}
     wanted = {chain.name: _hook(chain) for chain in shared.base_chains(rules)}
@@ -190,15 +188,15 @@ def _leftovers(
         of_job = JOB_CHAIN.fullmatch(name)
         ended = of_job is not None and of_job[1] not in live
         if ended or (hook is not None and wanted.get(name) != hook):
-            yield {"delete": {"chain": {**PLACE, "name": name}}}
+            yield f"delete chain {PLACE} {name}"
     known = {name for each in live for name in job.counter_names(rules, each)}
     for name in counters:
         if JOB_COUNTER.fullmatch(name) and name not in known:
-            yield {"delete": {"counter": {**PLACE, "name": name}}}
+            yield f"delete counter {PLACE} {name}"
     sets = shared.interval_sets(rules)
     for name in state.list_sets():
         if name.startswith("site_") and name not in sets:
-            yield {"delete": {"set": {**PLACE, "name": name}}}
+            yield f"delete set {PLACE} {name}"
 
 
 def _hook(chain: shared.BaseChain) -> state.Hook:

@@ -6,8 +6,8 @@ from collectors.traffic import Direction
 
 FAMILY = "inet"
 TABLE = "poolmeter"
-#: Where a table's object stands, in libnftables' JSON.
-PLACE = {"family": FAMILY, "table": TABLE}
+#: Where a table's object stands, in the words of ``nft(8)``.
+PLACE = f"{FAMILY} {TABLE}"
 
 FROM_JOB, TO_JOB, JOB_DEVICES = "from_job", "to_job", "job_devices"
 LOCAL_V4, LOCAL_V6 = "local_v4", "local_v6"

@@ -1,4 +1,4 @@
-"""The part of the table that all jobs of a node share, as libnftables commands.
+"""The part of the table that all jobs of a node share, as commands of ``nft(8)``.
 
 Hooks and their order (``linux/netfilter_ipv4.h``): what jobs send is counted at
 prerouting raw (-300), before connection tracking and any DNAT; what they receive at
@@ -11,11 +11,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
-from collectors.rules import nftables_expressions as nft
 from collectors.rules.backend import NodeRules
-from collectors.rules.nftables_library import Command
 from collectors.rules.nftables_names import (
-    FAMILY,
     FLOWS,
     FROM_JOB,
     JOB_DEVICES,
@@ -26,7 +23,6 @@ from collectors.rules.nftables_names import (
     NEAR_V6,
     OWN_KINDS,
     PLACE,
-    TABLE,
     TO_JOB,
     site_set,
 )
@@ -72,11 +68,6 @@ def base_chains(rules: NodeRules) -> tuple[BaseChain, ...]:
     return (PREROUTING, *limit, FORWARD, MASQUERADE, POSTROUTING)
 
 
-def table_command() -> Command:
-    """Return the command that makes the table where it is missing."""
-    return {"add": {"table": {"family": FAMILY, "name": TABLE}}}
-
-
 def interval_sets(rules: NodeRules) -> dict[str, Networks]:
     """Return what each set of networks holds, by its name."""
     job_blocks = [block for block in (rules.job_block_v4, rules.job_block_v6) if block]
@@ -106,106 +97,95 @@ def of_version(version: int, networks: Iterable[IPv4Network | IPv6Network]) -> N
     return [*ipaddress.collapse_addresses(chosen)]  # type: ignore[type-var]
 
 
-def set_commands(rules: NodeRules) -> Iterator[Command]:
+def set_commands(rules: NodeRules) -> Iterator[str]:
     """Yield commands that make each set anew: added where missing, emptied, filled."""
     for name in (FROM_JOB, TO_JOB):
-        yield {
-            "add": {"map": {**PLACE, "name": name, "type": "ifname", "map": "verdict"}}
-        }
-        yield {"flush": {"map": {**PLACE, "name": name}}}
-    yield from _filled({"name": JOB_DEVICES, "type": "ifname"}, [])
-    kinds = ["local", "broadcast"]
-    yield from _filled({"name": OWN_KINDS, "type": "fib_addrtype"}, kinds)
+        yield f"add map {PLACE} {name} {{ type ifname : verdict; }}"
+        yield f"flush map {PLACE} {name}"
+    yield from _filled(JOB_DEVICES, "type ifname;", ())
+    yield from _filled(OWN_KINDS, "type fib_addrtype;", ("local", "broadcast"))
     for name, networks in interval_sets(rules).items():
         kind = "ipv4_addr" if name.endswith("_v4") else "ipv6_addr"
-        shape = {"name": name, "type": kind, "flags": ["interval"]}
-        yield from _filled(shape, nft.prefixes(networks))
+        elements = [str(network) for network in networks]
+        yield from _filled(name, f"type {kind}; flags interval;", elements)
 
 
-def _filled(
-    shape: Mapping[str, object], elements: Sequence[object]
-) -> Iterator[Command]:
-    place = {**PLACE, "name": shape["name"]}
-    yield {"add": {"set": {**PLACE, **shape}}}
-    yield {"flush": {"set": place}}
+def _filled(name: str, shape: str, elements: Sequence[str]) -> Iterator[str]:
+    yield f"add set {PLACE} {name} {{ {shape} }}"
+    yield f"flush set {PLACE} {name}"
     if elements:
-        yield {"add": {"element": {**place, "elem": [*elements]}}}
+        yield f"add element {PLACE} {name} {{ {', '.join(elements)} }}"
 
 
-def chain_commands(rules: NodeRules) -> Iterator[Command]:
+def chain_commands(rules: NodeRules) -> Iterator[str]:
     """Yield commands that make the shared chains, without their rules."""
     for chain in base_chains(rules):
-        place = {"name": chain.name, "type": chain.kind, "hook": chain.hook}
-        order = {"prio": chain.priority, "policy": "accept"}
-        yield {"add": {"chain": {**PLACE, **place, **order}}}
+        hook = f"type {chain.kind} hook {chain.hook} priority {chain.priority};"
+        yield f"add chain {PLACE} {chain.name} {{ {hook} policy accept; }}"
     for name in FORWARD_CHAINS:
-        yield {"add": {"chain": {**PLACE, "name": name}}}
+        yield f"add chain {PLACE} {name}"
 
 
-def shared_rules(rules: NodeRules) -> dict[str, list[list[nft.Expression]]]:
+def rule_commands(rules: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield commands that append *rules* to the chains that they are listed by."""
+    for chain, of_chain in rules.items():
+        for rule in of_chain:
+            yield f"add rule {PLACE} {chain} {rule}"
+
+
+def shared_rules(rules: NodeRules) -> dict[str, list[str]]:
     """Return the rules of each shared chain."""
     chains = {
-        PREROUTING.name: [[nft.by_device("iifname", FROM_JOB)]],
-        POSTROUTING.name: [[nft.by_device("oifname", TO_JOB)]],
+        PREROUTING.name: [f"iifname vmap @{FROM_JOB}"],
+        POSTROUTING.name: [f"oifname vmap @{TO_JOB}"],
         FORWARD.name: _forward(rules),
         FROM_JOB_FORWARD: _forward_from_job(rules),
-        TO_JOB_FORWARD: [[nft.state("established", "related"), nft.ACCEPT], [nft.DROP]],
+        TO_JOB_FORWARD: ["ct state established,related accept", "drop"],
         MASQUERADE.name: _masquerade(rules),
     }
     if rules.flows_per_job_limit:
-        chains[FLOW_LIMIT.name] = [_flow_limit(rules.flows_per_job_limit)]
+        over = f"{{ iifname ct count over {rules.flows_per_job_limit} }}"
+        chains[FLOW_LIMIT.name] = [
+            f"iifname @{JOB_DEVICES} ct state new meter {FLOWS} {over} drop"
+        ]
     return chains
 
 
-def rule_command(chain: str, rule: list[nft.Expression]) -> Command:
-    """Return the command that appends *rule* to *chain*."""
-    return {"add": {"rule": {**PLACE, "chain": chain, "expr": rule}}}
-
-
-def _forward(rules: NodeRules) -> list[list[nft.Expression]]:
-    devices = f"@{JOB_DEVICES}"
+def _forward(rules: NodeRules) -> list[str]:
     ways = [
-        [nft.match(nft.meta("iifname"), devices), nft.goto(FROM_JOB_FORWARD)],
-        [nft.match(nft.meta("oifname"), devices), nft.goto(TO_JOB_FORWARD)],
+        f"iifname @{JOB_DEVICES} goto {FROM_JOB_FORWARD}",
+        f"oifname @{JOB_DEVICES} goto {TO_JOB_FORWARD}",
     ]
-    return [*ways, [nft.DROP]] if rules.drop_foreign_forwarding else ways
+    return [*ways, "drop"] if rules.drop_foreign_forwarding else ways
 
 
-def _forward_from_job(rules: NodeRules) -> list[list[nft.Expression]]:
+def _forward_from_job(rules: NodeRules) -> list[str]:
     """Return what keeps jobs apart, and packets that cannot be masqueraded inside.
 
     The kernel's NAT passes packets that connection tracking did not accept with the
     source that they have.
     """
-    to_jobs = [nft.match(nft.meta("oifname"), f"@{JOB_DEVICES}"), nft.DROP]
-    untranslated = [nft.state("invalid", "untracked"), nft.DROP]
-    unused = [
-        [nft.match(nft.address(block.version, "daddr"), nft.prefix(block)), nft.DROP]
-        for block in _job_blocks(rules)
-    ]
-    return [to_jobs, *unused, untranslated, [nft.ACCEPT]]
+    to_jobs = f"oifname @{JOB_DEVICES} drop"
+    unused = [f"{ip(block)} daddr {block} drop" for block in _job_blocks(rules)]
+    untranslated = "ct state invalid,untracked drop"
+    return [to_jobs, *unused, untranslated, "accept"]
 
 
-def _masquerade(rules: NodeRules) -> list[list[nft.Expression]]:
+def _masquerade(rules: NodeRules) -> list[str]:
     return [
-        [
-            nft.match(nft.address(block.version, "saddr"), nft.prefix(block)),
-            nft.match(nft.meta("oifname"), f"@{JOB_DEVICES}", negated=True),
-            {"masquerade": None},
-        ]
+        f"{ip(block)} saddr {block} oifname != @{JOB_DEVICES} masquerade"
         for block in _job_blocks(rules)
-    ]
-
-
-def _flow_limit(flows: int) -> list[nft.Expression]:
-    over = {"ct count": {"val": flows, "inv": True}}
-    return [
-        nft.match(nft.meta("iifname"), f"@{JOB_DEVICES}"),
-        nft.state("new"),
-        {"meter": {"name": FLOWS, "key": nft.meta("iifname"), "stmt": over}},
-        nft.DROP,
     ]
 
 
 def _job_blocks(rules: NodeRules) -> list[IPv4Network | IPv6Network]:
     return [block for block in (rules.job_block_v4, rules.job_block_v6) if block]
+
+
+def ip(network: IPv4Network | IPv6Network) -> str:
+    """Return how nftables calls the header of this version.
+
+    >>> ip(IPv6Network("::/0"))
+    'ip6'
+    """
+    return "ip" if isinstance(network, IPv4Network) else "ip6"

@@ -9,16 +9,14 @@ import pytest
 
 from collectors.links.calls import enter_net
 from collectors.netlink import nfnetlink
-from collectors.rules.nftables_library import Command, transactions
+from collectors.rules.nftables_library import transactions
 from collectors.rules.nftables_names import PLACE
 from collectors.traffic import Direction, Zone
 from tests.root import traffic
 from tests.root.world import WAN_V4, Job, World, attribute_of
 
 EXTERNAL = attribute_of(Direction.OUTGOING, Zone.EXTERNAL)
-NAMES: list[Command] = [
-    {"counter": {**PLACE, "name": f"foreign_{n}"}} for n in range(2000)
-]
+NAMES = [f"counter {PLACE} foreign_{number}" for number in range(2000)]
 BEFORE, BEHIND = NAMES[:1000], NAMES[1000:]
 
 
@@ -33,9 +31,9 @@ def job(world: World) -> Iterator[Job]:
     apply_on(world, "delete", NAMES)
 
 
-def apply_on(world: World, verb: str, counters: Sequence[Command]) -> None:
+def apply_on(world: World, verb: str, counters: Sequence[str]) -> None:
     """Add or delete *counters* in one transaction."""
-    world.node.run(transactions().apply, [{verb: each} for each in counters])
+    world.node.run(transactions().apply, [f"{verb} {each}" for each in counters])
 
 
 class DisturbedSocket(socket.socket):
@@ -56,7 +54,7 @@ def test_counters_that_a_commit_moved_out_of_sight_are_read_all_the_same(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel goes on at the same place of a list that has become shorter."""
-    disturbances = [lambda: transactions().apply([{"delete": each} for each in BEFORE])]
+    disturbances = [lambda: transactions().apply([f"delete {each}" for each in BEFORE])]
     before = job.counts()
     traffic.send_datagrams(job.inside, WAN_V4, 10, 72)
 
@@ -94,8 +92,8 @@ def commits(world: World) -> Iterator[None]:
     def commit() -> None:
         enter_net(world.node.descriptor)
         while not stopping.is_set():
-            transactions().apply([{"delete": each} for each in some])
-            transactions().apply([{"add": each} for each in some])
+            transactions().apply([f"delete {each}" for each in some])
+            transactions().apply([f"add {each}" for each in some])
 
     thread = threading.Thread(target=commit)
     thread.start()
