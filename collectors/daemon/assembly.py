@@ -24,7 +24,6 @@ from collectors.rules.nftables import NftablesBackend
 from collectors.slots import SlotFolder
 from poolmeter.node_config import NodeConfig
 
-
 #: A job may leave hundreds of thousands of entries: their end is in no hurry.
 FLOWS_NICE = 10
 
