@@ -87,12 +87,15 @@ def run_gratia(
     with locked(outbox.lock, what=f"the outbox {outbox.folder}"):
         refuse_other_version(ledger)
         tie_to_ledger(outbox, ledger)
-        frozen = freeze(ledger, outbox, reporting, limits, now=now)
-        report = GratiaReport(gratia.mode, frozen)
+        report = GratiaReport(gratia.mode, Frozen())
+        try:
+            report.frozen = freeze(ledger, outbox, reporting, limits, now=now)
+        finally:
+            # Also on a disk that is too full to freeze: what is delivered makes room.
+            if gratia.mode == "live":
+                _send(outbox, gratia, report, now=now, at_once=at_once, told=progress)
         if gratia.mode == "shadow":
             _forget_old_bundles(outbox, now=now)
-        else:
-            _send(outbox, gratia, report, now=now, at_once=at_once, progress=progress)
     if gratia.metrics_file is not None:
         write_metrics(Path(gratia.metrics_file), status_of(config, now=now))
     return report
@@ -121,13 +124,13 @@ def _send(
     *,
     now: dt.datetime,
     at_once: bool,
-    progress: Progress | None,
+    told: Progress | None,
 ) -> None:
     state = read_state(outbox)
     report.retry_at = state.retry_at
     if report.retry_at is None or report.retry_at <= now or at_once:
         with connected(gratia) as server:
-            report.sent = send(outbox, server, now=now, progress=progress)
+            report.sent = send(outbox, server, now=now, progress=told)
         state = _after(state, report.sent, now)
         report.retry_at = state.retry_at
     set_aside = sum(report.frozen.set_aside.values())
