@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from poolmeter.config import Config, GratiaConfig
-from poolmeter.errors import ConfigError, ExitCode
+from poolmeter.errors import ConfigError, ExitCode, LedgerError
 from poolmeter.ledger.scan import refuse_other_version
 from poolmeter.locks import locked
 from probe.gratia.delivered import forget_old_deliveries
@@ -88,14 +88,18 @@ def run_gratia(
         refuse_other_version(ledger)
         tie_to_ledger(outbox, ledger)
         report = GratiaReport(gratia.mode, Frozen())
+        unfrozen: LedgerError | None = None
         try:
             report.frozen = freeze(ledger, outbox, reporting, limits, now=now)
-        finally:
-            # Also on a disk that is too full to freeze: what is delivered makes room.
-            if gratia.mode == "live":
-                _send(outbox, gratia, report, now=now, at_once=at_once, told=progress)
+        except LedgerError as error:
+            # A disk that is too full to freeze has room again after a delivery.
+            unfrozen = error
         if gratia.mode == "shadow":
             _forget_old_bundles(outbox, now=now)
+        else:
+            _send(outbox, gratia, report, now=now, at_once=at_once, told=progress)
+        if unfrozen is not None:
+            raise unfrozen
     if gratia.metrics_file is not None:
         write_metrics(Path(gratia.metrics_file), status_of(config, now=now))
     return report
