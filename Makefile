@@ -28,6 +28,8 @@ soak: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench.merge_memory
 	$(BIN)/python -m bench.probe_rate
+	$(BIN)/python -m tests.prepare
+	$(BIN)/python -m bench.history
 	$(BIN)/python -m bench.gratia
 	$(BIN)/python -m bench.statement
 pool: .venv/.dev
