@@ -18,7 +18,7 @@ from probe.history_file import stat_history
 from probe.rotation import history_files
 
 #: Settings of the configuration that name records elsewhere than in histories.
-_OTHER_SOURCES = ("per_job", "per_job_history", "remote")
+_OTHER_SOURCES = ("per_job_dir", "remote")
 
 
 def run_and_note(arguments: Sequence[str], note: str | None) -> None:
