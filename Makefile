@@ -30,6 +30,8 @@ bench: .venv/.dev
 	$(BIN)/python -m bench.node_daemon
 	$(BIN)/python -m bench.node_packets
 	$(BIN)/python -m bench.probe_rate
+	$(BIN)/python -m tests.prepare
+	$(BIN)/python -m bench.history
 	$(BIN)/python -m bench.gratia
 	$(BIN)/python -m bench.statement
 pool: .venv/.dev

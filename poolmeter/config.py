@@ -68,6 +68,7 @@ class ProbeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: str | None = None  # site name that stands in every record
     history: tuple[str, ...] = ("/var/lib/condor/spool/history",)
     epoch_history: tuple[str, ...] = ()  # live epoch histories: the runs of jobs
+    per_job_dir: str | None = None  # a folder with one history file an ended job
     bill_routed_source: bool = False  # true where only the CE's history is read
     network_other: tuple[str, ...] = ()  # further Network... attributes to keep
     extra_attributes: tuple[str, ...] = ()  # kept as raw text in the column extra

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from poolmeter.cli import settings_of, shared_options
-from poolmeter.config import Config
+from poolmeter.config import Config, ProbeConfig
 from poolmeter.errors import one_line
 from probe.progress import shown
 from probe.run import ReaderName, RunReport, run_probe
@@ -36,6 +36,16 @@ def probe() -> None:
     multiple=True,
     help="Live epoch history file: the runs of jobs, one by one. May be repeated.",
 )
+@click.option(
+    "--per-job-dir",
+    type=click.Path(path_type=Path),
+    help="Folder with one file an ended job (PER_JOB_HISTORY_DIR).",
+)
+@click.option(
+    "--delete",
+    is_flag=True,
+    help="Delete each file of --per-job-dir when its job is in the ledger.",
+)
 @click.option("--schedd", help="Name of the schedd (default: this host's full name).")
 @click.option(
     "--reader",
@@ -58,6 +68,8 @@ def run(  # noqa: PLR0917 - an argument an option
     ctx: click.Context,
     histories: tuple[Path, ...],
     epoch_histories: tuple[Path, ...],
+    per_job_dir: Path | None,
+    delete: bool,
     schedd: str | None,
     reader: ReaderName,
     output: str,
@@ -73,15 +85,22 @@ def run(  # noqa: PLR0917 - an argument an option
     Exit code 3: done, but something was set aside or records may be lost.
     """  # noqa: D301 - click reads the control character
     config = settings_of(ctx).config()
+    folder = config.probe.per_job_dir
+    per_job_dir = per_job_dir or (Path(folder) if folder else None)
+    # Where files of single jobs are read, the default history is not read as well.
+    is_default = config.probe.history == ProbeConfig().history and per_job_dir
+    configured = () if is_default else config.probe.history
     with shown() as progress:
         report = run_probe(
             Path(config.ledger.path),
             schedd or schedd_name(config),
-            histories or tuple(Path(path) for path in config.probe.history),
+            histories or tuple(Path(path) for path in configured),
             config,
             now=dt.datetime.now(dt.UTC),
             epoch_histories=epoch_histories
             or tuple(Path(path) for path in config.probe.epoch_history),
+            per_job_dir=per_job_dir,
+            delete_per_job=delete,
             reader=reader,
             progress=progress,
         )

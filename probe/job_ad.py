@@ -164,7 +164,7 @@ def parse_ad(text: str) -> JobAd:
         raise UnreadableAdError("no attribute")
     parsed = _parse("\n".join(lines))
     if len(parsed) != len(raw):
-        raise UnreadableAdError(_first_bad_line(lines))
+        raise UnreadableAdError(_first_bad_line(lines, parsed))
     return JobAd(raw, parsed)
 
 
@@ -199,9 +199,11 @@ def _parse(text: str) -> classad2.ClassAd:
         raise UnreadableAdError(f"classad2 refuses it: {error}") from error
 
 
-def _first_bad_line(lines: list[str]) -> str:
+def _first_bad_line(lines: list[str], parsed: classad2.ClassAd) -> str:
     """Name the attribute at which classad2 silently stopped."""
-    for line in lines:
+    missing = [line for line in lines if line.partition(" ")[0] not in parsed]
+    # The first that is missing, but for a bad line whose name stands before it, too.
+    for line in (*missing[:1], *lines):
         if len(_parse(line)) == 0:
             return f"no ClassAd value: {line[:80]!r}"
     return "classad2 reads only a part of it"

@@ -33,6 +33,7 @@ from probe.history_file import RawRecord
 from probe.history_source import HistorySource
 from probe.normalise.job import Normalised
 from probe.normalise.run import NormalisedRun
+from probe.per_job_source import PerJobSource
 from probe.quarantine import SetAside, keep
 from probe.reader import Outcome, Rejected, Skipped, read
 from probe.reading import Reading
@@ -80,6 +81,8 @@ def run_probe(
     *,
     now: dt.datetime,
     epoch_histories: Sequence[Path] = (),
+    per_job_dir: Path | None = None,
+    delete_per_job: bool = False,
     reader: ReaderName = "fast",
     progress: Progress | None = None,
 ) -> RunReport:
@@ -92,6 +95,8 @@ def run_probe(
         config: VO rules, site and further attributes.
         now: The time of the run, aware.
         epoch_histories: Likewise, of the runs of jobs.
+        per_job_dir: A folder with one history file an ended job.
+        delete_per_job: Delete each of its files when its job is in the ledger.
         reader: Which of the two readers to use; both give the same rows.
         progress: Told how far reading has come.
 
@@ -108,7 +113,12 @@ def run_probe(
             run.read(run.source(EpochSource, epochs))
         for history in histories:
             run.read(run.source(HistorySource, history))
+        per_job = run.per_job(per_job_dir, delete=delete_per_job)
+        if per_job is not None:
+            run.read(per_job)
         run.finish()
+        if per_job is not None:
+            per_job.done()
         return run.report
 
 
@@ -145,6 +155,15 @@ class _Run:
         live = live.absolute()
         known = [p for p in self._positions.values() if p.source == str(live)]
         return kind(live, known, now_s=int(self.now.timestamp()))
+
+    def per_job(self, folder: Path | None, *, delete: bool) -> PerJobSource | None:
+        """Return the source that reads the files of *folder*."""
+        if folder is None:
+            return None
+        name = str(folder.absolute())
+        known = [p for p in self._positions.values() if p.source == name]
+        now_s = int(self.now.timestamp())
+        return PerJobSource(Path(name), known, now_s=now_s, delete=delete)
 
     def read(self, source: Source) -> None:
         """Read what is new in one source."""

@@ -44,7 +44,8 @@ def charge_intervals(
     """Return the intervals of *job*: a residual, then its runs, the last run last.
 
     *known* are the runs that have rows of their own, as (start, end).  The last run
-    is taken from the job's own row where it is not among them.  Without a missing
+    is taken from the job's own row where it is not among them; of a job that ran once
+    that row tells as much.  No run goes on after the job's end.  Without a missing
     run, wall time that is left over lengthens the last run; with one it is a
     residual before the earliest known start.  If the runs are longer than the wall
     time, the last one is cut.
@@ -54,10 +55,12 @@ def charge_intervals(
     >>> charge_intervals(JobTimes(1000, 974, 41, 26, 2))  # doctest: +ELLIPSIS
     [Interval(start_s=959, end_s=974, kind='residual', runs=1), Interval(start_s=974...
     """
+    if job.runs <= 1 and [start for start, _ in known] == [job.last_started_s]:
+        known = ()
     wall_s = max(job.wall_s, 0)
     if wall_s == 0 and job.runs <= 0 and not known:
         return []
-    runs = [Interval(start, max(start, end)) for start, end in sorted(known)]
+    runs = [_clipped(start, end, job.ended_s) for start, end in sorted(known)]
     anchor = "end"
     if not _has_last_run(job, known):
         anchor, last = _last_run(job, wall_s)
@@ -86,6 +89,11 @@ def overlap_s(start_s: int, end_s: int, from_s: int, to_s: int) -> int:
 
 def _length(interval: Interval) -> int:
     return interval.end_s - interval.start_s
+
+
+def _clipped(start_s: int, end_s: int, ended_s: int) -> Interval:
+    """Return a known run, cut off where its job ended."""
+    return Interval(min(start_s, ended_s), min(max(start_s, end_s), ended_s))
 
 
 def _has_last_run(job: JobTimes, known: Sequence[tuple[int, int]]) -> bool:

@@ -27,8 +27,8 @@ Flags = npt.NDArray[np.bool_]
 
 SPANS_RUNS = "spans_runs"
 
-#: A job's runs by what stays the same for all of them; its owner may edit QDate.
-_JOB = ("schedd", "cluster_id", "proc_id")
+#: What a job's runs have in common; an owner who edits QDate makes two jobs of one.
+_JOB = ("schedd", "cluster_id", "proc_id", "queued_at")
 _NEEDED = (*_JOB, "run", *NETWORK_SUM_COLUMNS)
 _UNKNOWN = -1
 
@@ -98,8 +98,9 @@ def _by_job(runs: pa.Table) -> tuple[Ints, Flags, Ints]:
     is_first = np.zeros(runs.num_rows, dtype=bool)
     is_first[:1] = True
     for name in _JOB:
-        values = ordered[name].combine_chunks()
-        is_first[1:] |= pc.not_equal(values[1:], values[:-1]).to_numpy(False)
+        codes = ordered[name].combine_chunks().dictionary_encode(null_encoding="encode")
+        numbers = codes.indices.to_numpy()
+        is_first[1:] |= numbers[1:] != numbers[:-1]
     return order.to_numpy(), is_first, _as_numbers(ordered["run"])
 
 

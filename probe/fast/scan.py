@@ -116,7 +116,7 @@ def _scan_block(text: Text, names: Names, identity: Sequence[int]) -> _Block:
     counts = np.diff(banners, prepend=-1)
     record_of = np.repeat(np.arange(banners.size), counts)
     is_sound = counts > 1
-    is_bad = numbers == UNKNOWN
+    is_bad = (numbers == UNKNOWN) | ~lines.is_attribute
     is_bad &= ~lines.is_banner
     is_sound[record_of[is_bad]] = False
     ends = lines.ends[banners] + 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from poolmeter.config import Config, GratiaConfig
-from poolmeter.errors import ConfigError, ExitCode
+from poolmeter.errors import ConfigError, ExitCode, LedgerError
 from poolmeter.ledger.scan import refuse_other_version
 from poolmeter.locks import locked
 from probe.gratia.delivered import forget_old_deliveries
@@ -87,12 +87,19 @@ def run_gratia(
     with locked(outbox.lock, what=f"the outbox {outbox.folder}"):
         refuse_other_version(ledger)
         tie_to_ledger(outbox, ledger)
-        frozen = freeze(ledger, outbox, reporting, limits, now=now)
-        report = GratiaReport(gratia.mode, frozen)
+        report = GratiaReport(gratia.mode, Frozen())
+        unfrozen: LedgerError | None = None
+        try:
+            report.frozen = freeze(ledger, outbox, reporting, limits, now=now)
+        except LedgerError as error:
+            # A disk that is too full to freeze has room again after a delivery.
+            unfrozen = error
         if gratia.mode == "shadow":
             _forget_old_bundles(outbox, now=now)
         else:
-            _send(outbox, gratia, report, now=now, at_once=at_once, progress=progress)
+            _send(outbox, gratia, report, now=now, at_once=at_once, told=progress)
+        if unfrozen is not None:
+            raise unfrozen
     if gratia.metrics_file is not None:
         write_metrics(Path(gratia.metrics_file), status_of(config, now=now))
     return report
@@ -121,13 +128,13 @@ def _send(
     *,
     now: dt.datetime,
     at_once: bool,
-    progress: Progress | None,
+    told: Progress | None,
 ) -> None:
     state = read_state(outbox)
     report.retry_at = state.retry_at
     if report.retry_at is None or report.retry_at <= now or at_once:
         with connected(gratia) as server:
-            report.sent = send(outbox, server, now=now, progress=progress)
+            report.sent = send(outbox, server, now=now, progress=told)
         state = _after(state, report.sent, now)
         report.retry_at = state.retry_at
     set_aside = sum(report.frozen.set_aside.values())

@@ -23,7 +23,17 @@ def record_xml(record: UsageRecord) -> bytes:
 
     Text must be printable (:func:`probe.gratia.usage_record.text` makes it so).
     """
-    return "".join(_parts(record)).encode("utf-8")
+    wall = None if record.wall_s is None else duration(record.wall_s * MS_PER_S)
+    parts = [
+        _OPEN,
+        *_identity(record),
+        *_times(record, wall),
+        *_place(record),
+        *_amounts(record, wall),
+        *_resources(record),
+        _CLOSE,
+    ]
+    return "".join(parts).encode("utf-8")
 
 
 def duration(milliseconds: int) -> str:
@@ -46,64 +56,52 @@ def moment(at: dt.datetime) -> str:
     >>> moment(dt.datetime(2026, 11, 22, 8, 54, 33, 900_000, dt.UTC))
     '2026-11-22T08:54:33Z'
     """
-    naive = at.astimezone(dt.UTC).replace(tzinfo=None)
-    return f"{naive.isoformat(timespec='seconds')}Z"
-
-
-def _parts(record: UsageRecord) -> Iterator[str]:
-    yield _OPEN
-    yield (
-        f'<RecordIdentity urwg:recordId="{_attribute(record.record_id)}"'
-        f' urwg:createTime="{moment(record.created_at)}"/>'
-    )
-    yield from _identity(record)
-    yield _element("JobName", record.job_name)
-    yield _element("MachineName", record.machine_name)
-    yield _element("SubmitHost", record.machine_name)
-    yield _element("Status", record.status, description="Condor Exit Code")
-    yield from _times(record)
-    yield from _place(record)
-    yield from _amounts(record)
-    for name, value in record.resources:
-        yield _element("Resource", value, description=name)
-    yield _element("ProbeName", record.probe_name)
-    yield _element("SiteName", record.site_name)
-    yield _element("Grid", record.grid)
-    yield _element("Njobs", record.njobs)
-    yield _element("Resource", record.resource_type, description="ResourceType")
-    yield _CLOSE
+    if at.tzinfo is not dt.UTC:
+        at = at.astimezone(dt.UTC)
+    return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def _identity(record: UsageRecord) -> Iterator[str]:
-    yield "<JobIdentity>"
-    yield _element("GlobalJobId", record.global_job_id)
-    yield _element("LocalJobId", record.local_job_id)
-    yield "</JobIdentity><UserIdentity>"
-    yield _element("LocalUserId", record.local_user_id)
-    yield _element("GlobalUsername", record.global_username)
-    yield _element("DN", record.dn)
-    yield _element("VOName", record.vo_name)
-    yield _element("ReportableVOName", record.reportable_vo_name)
-    yield "</UserIdentity>"
+    yield (
+        f'<RecordIdentity urwg:recordId="{_attribute(record.record_id)}"'
+        f' urwg:createTime="{moment(record.created_at)}"/>'
+        f"<JobIdentity><GlobalJobId>{escape(record.global_job_id)}</GlobalJobId>"
+        f"<LocalJobId>{record.local_job_id}</LocalJobId></JobIdentity><UserIdentity>"
+    )
+    yield _optional("LocalUserId", record.local_user_id)
+    yield _optional("GlobalUsername", record.global_username)
+    yield _optional("DN", record.dn)
+    machine = escape(record.machine_name)
+    yield (
+        f"<VOName>{escape(record.vo_name)}</VOName>"
+        f"<ReportableVOName>{escape(record.reportable_vo_name)}</ReportableVOName>"
+        f"</UserIdentity><JobName>{escape(record.job_name)}</JobName>"
+        f"<MachineName>{machine}</MachineName><SubmitHost>{machine}</SubmitHost>"
+    )
+    if record.status is not None:
+        yield f'<Status urwg:description="Condor Exit Code">{record.status}</Status>'
 
 
-def _times(record: UsageRecord) -> Iterator[str]:
-    if record.wall_s is not None:
-        yield _element("WallDuration", duration(record.wall_s * MS_PER_S))
+def _times(record: UsageRecord, wall: str | None) -> Iterator[str]:
+    if wall is not None:
+        yield f"<WallDuration>{wall}</WallDuration>"
     for usage_type, cpu_ms in (
         ("user", record.cpu_user_ms),
         ("system", record.cpu_system_ms),
     ):
         if cpu_ms is not None:
-            yield _element("CpuDuration", duration(cpu_ms), usageType=usage_type)
+            time = duration(cpu_ms)
+            yield f'<CpuDuration urwg:usageType="{usage_type}">{time}</CpuDuration>'
     for kind, time_ms in record.time_durations_ms:
-        yield _element("TimeDuration", duration(time_ms), type=kind)
+        time = duration(time_ms)
+        yield f'<TimeDuration urwg:type="{kind}">{time}</TimeDuration>'
     if record.started_at is not None:
-        note = "EndTime less WallDuration" if record.is_start_derived else None
-        yield _element("StartTime", moment(record.started_at), description=note)
-    yield _element("EndTime", moment(record.ended_at))
+        note = ' urwg:description="EndTime less WallDuration"'
+        derived = note if record.is_start_derived else ""
+        yield f"<StartTime{derived}>{moment(record.started_at)}</StartTime>"
+    yield f"<EndTime>{moment(record.ended_at)}</EndTime>"
     if record.queued_at is not None:
-        yield _element("QueueTime", moment(record.queued_at))
+        yield f"<QueueTime>{moment(record.queued_at)}</QueueTime>"
 
 
 def _place(record: UsageRecord) -> Iterator[str]:
@@ -111,44 +109,53 @@ def _place(record: UsageRecord) -> Iterator[str]:
         site = record.host_site
         note = f' urwg:description="{_attribute(site)}"' if site else ""
         yield f'<Host primary="true"{note}>{escape(record.host)}</Host>'
-    yield _element("Queue", record.universe, description="Condor's JobUniverse field")
-    yield _element("NodeCount", record.node_count, metric="max")
+    if record.universe is not None:
+        note = "Condor's JobUniverse field"
+        yield f'<Queue urwg:description="{note}">{record.universe}</Queue>'
+    if record.node_count is not None:
+        yield f'<NodeCount urwg:metric="max">{record.node_count}</NodeCount>'
 
 
-def _amounts(record: UsageRecord) -> Iterator[str]:
-    yield _element("Processors", record.processors, metric="max")
-    yield _element("GPUs", record.gpus, metric="max")
-    phase = None if record.wall_s is None else duration(record.wall_s * MS_PER_S)
-    yield _element(
-        "Memory",
-        record.memory_peak_kib,
-        storageUnit="KB",
-        phaseUnit=phase,
-        metric="max",
+def _amounts(record: UsageRecord, wall: str | None) -> Iterator[str]:
+    phase = "" if wall is None else f' urwg:phaseUnit="{wall}"'
+    if record.processors is not None:
+        yield f'<Processors urwg:metric="max">{record.processors}</Processors>'
+    if record.gpus is not None:
+        yield f'<GPUs urwg:metric="max">{record.gpus}</GPUs>'
+    if record.memory_peak_kib is not None:
+        yield (
+            f'<Memory urwg:storageUnit="KB"{phase} urwg:metric="max">'
+            f"{record.memory_peak_kib}</Memory>"
+        )
+    yield _optional("ProjectName", record.project_name)
+    if record.network_total_bytes is not None:
+        yield (
+            f'<Network urwg:storageUnit="b"{phase} urwg:metric="total">'
+            f"{record.network_total_bytes}</Network>"
+        )
+
+
+def _resources(record: UsageRecord) -> Iterator[str]:
+    for name, value in record.resources:
+        yield f"{_resource_tag(name)}{escape(value)}</Resource>"
+    yield (
+        f"<ProbeName>{escape(record.probe_name)}</ProbeName>"
+        f"<SiteName>{escape(record.site_name)}</SiteName>"
+        f"<Grid>{escape(record.grid)}</Grid><Njobs>{record.njobs}</Njobs>"
+        f"{_resource_tag('ResourceType')}{escape(record.resource_type)}</Resource>"
     )
-    yield _element("ProjectName", record.project_name)
-    yield _element(
-        "Network",
-        record.network_total_bytes,
-        storageUnit="b",
-        phaseUnit=phase,
-        metric="total",
-    )
 
 
-def _element(name: str, value: str | int | None, **attributes: str | None) -> str:
+@functools.cache
+def _resource_tag(name: str) -> str:
+    """Return the start of a ``Resource``; their names are the configuration's."""
+    return f'<Resource urwg:description="{_attribute(name)}">'
+
+
+def _optional(name: str, value: str | None) -> str:
     """Return an element, nothing at all for an unknown value."""
-    if value is None:
-        return ""
-    text = escape(value) if isinstance(value, str) else value
-    noted = ""
-    for key, note in attributes.items():
-        if note is not None:
-            noted += f' urwg:{key}="{_attribute(note)}"'
-    return f"<{name}{noted}>{text}</{name}>"
+    return "" if value is None else f"<{name}>{escape(value)}</{name}>"
 
 
-@functools.lru_cache(maxsize=1024)
 def _attribute(value: str) -> str:
-    """Return *value* as it stands in an attribute; most are the same in all records."""
     return escape(value, {'"': "&quot;"})

@@ -10,17 +10,13 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from probe.gratia.bundle import BODY_LIMIT_BYTES, FRAME_BYTES, encoded_bytes
+from probe.gratia.record_grammar import COUNT, DURATION, MOMENT, times_of_right
 
 _UR = "{http://www.gridforum.org/2003/ur-wg}"
 _PHASE_UNIT = f"{_UR}phaseUnit"
-#: RFC 3339 in UTC and whole seconds; Go takes no year beyond 9999.
-_MOMENT = re.compile(
-    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
-)
-#: ISO 8601: whole seconds, or such with up to three places.
-_DURATION = re.compile(r"PT[0-9]{1,12}(\.[0-9]{1,3})?S")
-_COUNT = re.compile(r"[0-9]{1,19}")
+_MOMENT = re.compile(MOMENT)
+_DURATION = re.compile(DURATION)
+_COUNT = re.compile(COUNT)
 
 #: The form of each element that is a time, a duration or a count.
 _FORMS = {
@@ -48,6 +44,12 @@ def faults_of(record: bytes) -> list[str]:
         return ["larger than a request may be"]
     if b"\n" in record:
         return ["more than one line"]
+    times = times_of_right(record)
+    return _faults_by_parsing(record) if times is None else [*_impossible(*times)]
+
+
+def _faults_by_parsing(record: bytes) -> list[str]:
+    """Return what is wrong with *record*, whatever it looks like."""
     try:
         element = ET.fromstring(record)  # noqa: S314 - written by ourselves
     except ET.ParseError as error:
@@ -56,7 +58,7 @@ def faults_of(record: bytes) -> list[str]:
     return [
         *_missing(children),
         *_unreadable(element, children),
-        *_impossible(children),
+        *_impossible(_text(children, "StartTime"), _text(children, "EndTime")),
     ]
 
 
@@ -109,8 +111,7 @@ def _mismatches(
             yield f"{name} is {value[:40]!r}"
 
 
-def _impossible(children: Children) -> Iterator[str]:
-    start, end = (_text(children, name) for name in ("StartTime", "EndTime"))
+def _impossible(start: str | None, end: str | None) -> Iterator[str]:
     if start and start < _FIRST_START:
         yield "StartTime is before 1970-01-02, which GRACC does not account for"
     if start and end and start > end:

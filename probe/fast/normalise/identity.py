@@ -32,6 +32,9 @@ _TEXTS = {
     "payload_subject": (names.GLEXEC_SUBJECT,),
 }
 
+#: An identity of which nothing is known.
+_NOBODY: dict[str, Any] = dict.fromkeys(f.name for f in dataclasses.fields(Identity))
+
 
 def identity_columns(ads: Ads, rules: Sequence[VoRule]) -> dict[str, Column]:
     """Return what the ads say of their jobs' identity, and the VO of each."""
@@ -68,7 +71,7 @@ def _vo_columns(
         used.append("token_groups")
     combinations, codes = _combinations([columns[name] for name in used])
     found = [
-        vo_of(_identity(dict(zip(used, values, strict=True))), rules)
+        vo_of(Identity(**_NOBODY | dict(zip(used, values, strict=True))), rules)
         for values in combinations
     ]
     vos, sources = zip(*found, strict=True) if found else ((), ())
@@ -76,12 +79,6 @@ def _vo_columns(
         "vo": chosen(pa.array(vos, pa.string()), codes),
         "vo_source": chosen(pa.array(sources, pa.string()), codes),
     }
-
-
-def _identity(values: dict[str, Any]) -> Identity:
-    """Return an identity that holds *values* and nothing else."""
-    fields = (field.name for field in dataclasses.fields(Identity))
-    return Identity(**(dict.fromkeys(fields) | values))
 
 
 def _combinations(
