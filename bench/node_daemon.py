@@ -210,6 +210,9 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=64)
     parser.add_argument("--flows", type=int, default=CONNTRACK_ENTRIES)
     options = parser.parse_args()
+    # The unit allows the daemon many; here it inherits our limit.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with (
         tempfile.TemporaryDirectory() as folder,
         served_node(Path(folder), ipv6="off") as served,
