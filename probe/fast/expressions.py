@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from poolmeter import attributes as names
 from probe.expressions import references
 from probe.fast.ads import Ads
-from probe.fast.arrays import Flags, Numbers
+from probe.fast.arrays import Flags, Numbers, places_of
 from probe.fast.columns import flags_of, pieces_at
 from probe.fast.values import Kind, Kinds
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
@@ -53,7 +53,7 @@ class Expressions:
         _resolve_request_memory(ads)
         for name in evaluated:
             is_open = (ads.kinds(name) == Kind.OTHER) & ads.is_plain
-            for record in np.flatnonzero(is_open).tolist():
+            for record in places_of(is_open).tolist():
                 is_known, value = self._value(ads, name, record)
                 if not (is_known and ads.set_value(name, record, value)):
                     ads.leave_one(record)
@@ -155,7 +155,7 @@ def _mib_of_kib(ads: Ads, name: str) -> tuple[Kinds, Numbers]:
 def _is_written_so(ads: Ads, name: str, spellings: Sequence[bytes]) -> Flags:
     """Whether *name* is written in one of these *spellings*."""
     is_same = np.zeros(ads.count, bool)
-    others = np.flatnonzero(ads.written_kinds(name) == Kind.OTHER)
+    others = places_of(ads.written_kinds(name) == Kind.OTHER)
     if others.size:
         starts, ends = ads.places(name)
         written = pieces_at(ads.text, starts[others], ends[others])
