@@ -30,8 +30,10 @@ _REQUEST_MEMORY = (
 )
 _KIB_LIMIT = 2**50
 
-#: So many evaluated expressions are remembered, then all are forgotten.
-CACHE_LIMIT = 16_384
+#: So many evaluated expressions are remembered, then all are forgotten; none that,
+#: with what it refers to, is longer than that.
+CACHE_LIMIT = 8192
+CACHED_LIMIT_CHARS = 1024
 #: An expression that needs more attributes than that is left to the reference.
 _MINI_AD_LIMIT = 64
 
@@ -67,11 +69,14 @@ class Expressions:
         if mini is None:
             return False, None
         key = (*mini.items(),)
-        if key not in self._known:
-            if len(self._known) >= CACHE_LIMIT:
-                self._known.clear()
-            self._known[key] = _evaluated(name, mini)
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        evaluated = _evaluated(name, mini)
+        if len(self._known) >= CACHE_LIMIT:
+            self._known.clear()
+        if sum(map(len, mini.values())) <= CACHED_LIMIT_CHARS:
+            self._known[key] = evaluated
+        return evaluated
 
 
 def _evaluated(name: str, mini: dict[str, str]) -> tuple[bool, object]:
