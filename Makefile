@@ -23,6 +23,7 @@ test: .venv/.dev
 	$(BIN)/python -m tests.prepare
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 soak: .venv/.dev
+	$(INSTALL) '.[soak]'
 	$(BIN)/python -m tests.prepare
 	POOLMETER_SOAK=1 $(BIN)/python -m pytest --timeout 14400
 bench: .venv/.dev

@@ -69,10 +69,16 @@ class Comparison:
     differences: Sequence[str]
 
 
-def compare(path: Path, config: Config | None = None) -> Comparison:
-    """Read *path* with both readers and compare what they say."""
+def compare(
+    path: Path, config: Config | None = None, reader: FastReader | None = None
+) -> Comparison:
+    """Read *path* with both readers and compare what they say.
+
+    A fast *reader* that is given has read other files before, and knows their names.
+    """
     config = config or Config()
-    fast, reference = by_fast(path, config), by_reference(path, config)
+    reader = reader or FastReader(SCHEDD, config, now_s=NOW_S)
+    fast, reference = by_fast(path, reader), by_reference(path, config)
     differences = [*_differences(fast, reference)]
     cells = reference.rows.num_rows * reference.rows.num_columns
     return Comparison(reference.read, cells, fast.by_reference, differences)
@@ -105,9 +111,8 @@ def _count(outcome: Outcome, result: Result) -> None:
             result.skipped[kind] += 1
 
 
-def by_fast(path: Path, config: Config) -> Result:
-    """Return what the fast reader says of *path*."""
-    reader = FastReader(SCHEDD, config, now_s=NOW_S)
+def by_fast(path: Path, reader: FastReader) -> Result:
+    """Return what the fast *reader* says of *path*."""
     result = Result(jobs_schema().empty_table())
     tables = [result.rows]
     with open_history(path) as file:

@@ -11,7 +11,7 @@ _BANNER = '"x\\n*** Offset = 0 ClusterId = 666 ProcId = 0 Owner = \\"root\\""'
 
 def spoil(ad: Ad, rng: random.Random) -> None:
     """Make *ad* hostile in one way."""
-    rng.choice(_WAYS)(ad)
+    rng.choice(WAYS)(ad)
 
 
 def _look_like_a_banner(ad: Ad) -> None:
@@ -71,7 +71,7 @@ def _share_the_prefix(ad: Ad) -> None:
     ad["NetworkInputMb"] = "12.5"
 
 
-_WAYS: tuple[Callable[[Ad], None], ...] = (
+WAYS: tuple[Callable[[Ad], None], ...] = (
     _look_like_a_banner,
     _break_a_line,
     _name_in_other_case,

@@ -12,6 +12,7 @@ from poolmeter.cli import settings_of, shared_options
 from poolmeter.config import Config, ProbeConfig
 from poolmeter.errors import one_line
 from probe.progress import shown
+from probe.quarantine_cli import quarantine
 from probe.run import ReaderName, RunReport, run_probe
 from probe.summary import as_data, note_lines, summary_line
 
@@ -19,6 +20,9 @@ from probe.summary import as_data, note_lines, summary_line
 @click.group()
 def probe() -> None:
     """Read job history into the ledger (access point)."""
+
+
+probe.add_command(quarantine)
 
 
 @probe.command()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from poolmeter.cli import main as run_command
-from poolmeter.config import Config, load_config
+from poolmeter.config import Config, ProbeConfig, load_config
 from poolmeter.durable import make_folder, write_text
 from poolmeter.errors import ExitCode
 from probe.checkpoint import Position, checkpoint_path, load_checkpoint
@@ -17,8 +17,19 @@ from probe.cron import HEADER, config_path, file_line, names_line, option
 from probe.history_file import stat_history
 from probe.rotation import history_files
 
-#: Settings of the configuration that name records elsewhere than in histories.
-_OTHER_SOURCES = ("per_job_dir", "remote")
+#: Settings of ``[probe]`` that name no records, or only histories.
+_WATCHED = frozenset(
+    [
+        "benchmark_attribute",
+        "bill_routed_source",
+        "epoch_history",
+        "extra_attributes",
+        "history",
+        "network_other",
+        "schedd",
+        "site",
+    ]
+)
 
 
 def run_and_note(arguments: Sequence[str], note: str | None) -> None:
@@ -48,7 +59,7 @@ def _leave_note(arguments: Sequence[str], note: Path) -> None:
 
 def _lines(arguments: Sequence[str], config: Config) -> list[str] | None:
     """Return what the run looked at; ``None`` where that cannot be told by files."""
-    if any(getattr(config.probe, name, None) for name in _OTHER_SOURCES):
+    if _has_other_sources(config):
         return None
     ledger = Path(option(arguments, "--ledger") or config.ledger.path)
     schedd = option(arguments, "--schedd") or schedd_name(config)
@@ -65,6 +76,13 @@ def _lines(arguments: Sequence[str], config: Config) -> list[str] | None:
     # Once more: what has changed since the notes were taken is news.
     is_still = all(_is_read(live, positions) for live in _histories(arguments, config))
     return lines if is_still else None
+
+
+def _has_other_sources(config: Config) -> bool:
+    """Whether records may come from elsewhere than from histories."""
+    defaults = ProbeConfig()
+    others = set(ProbeConfig.__struct_fields__) - _WATCHED
+    return any(getattr(config.probe, n) != getattr(defaults, n) for n in others)
 
 
 def _is_read(live: Path, positions: Sequence[Position]) -> bool:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from probe.expressions import LENGTH_LIMIT_CHARS
-from probe.fast.arrays import Flags, Numbers, Places, Reals
+from probe.fast.arrays import Flags, Numbers, Places, Reals, places_of
 from probe.fast.columns import (
     Column,
     chosen,
@@ -98,7 +98,7 @@ class Ads:
 
     def _read_fractions(self) -> None:
         """Keep reals as the bits of doubles where the whole numbers stand."""
-        places = np.flatnonzero(self._kinds.ravel() == Kind.FRACTION)
+        places = places_of(self._kinds.ravel() == Kind.FRACTION)
         if not places.size:
             return
         starts, ends = self._starts.ravel()[places], self._ends.ravel()[places]
@@ -237,7 +237,7 @@ class Ads:
         starts, ends = self._starts[column] + 1, self._ends[column] - 1
         self.leave(is_text & (ends - starts > LENGTH_LIMIT_CHARS))
         is_text &= (ends > starts) & self.is_plain
-        return self._texts(starts, ends, kinds, np.flatnonzero(is_text))
+        return self._texts(starts, ends, kinds, places_of(is_text))
 
     def _texts(
         self, starts: Places, ends: Places, kinds: Kinds, places: Places

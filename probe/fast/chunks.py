@@ -17,7 +17,7 @@ from probe.history_file import (
 )
 
 #: So much of a file is looked at together, and never much more.
-CHUNK_BYTES = 16 * 1024**2
+CHUNK_BYTES = 32 * 1024**2
 
 _NEXT_BANNER = b"\n" + MARK
 

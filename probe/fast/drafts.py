@@ -3,11 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 
-import numpy as np
-
 from poolmeter.config import Config
 from probe.fast.ads import Ads
-from probe.fast.arrays import Flags, Numbers
+from probe.fast.arrays import Flags, Numbers, places_of
 from probe.fast.banners import banners_of
 from probe.fast.chunks import Chunk
 from probe.fast.expressions import Expressions
@@ -68,9 +66,7 @@ class Drafter:
             draft=draft,
             is_fast=is_fast,
             written_s=banners.written_s,
-            others={
-                n: _raw(chunk, found, n) for n in np.flatnonzero(~is_fast).tolist()
-            },
+            others={n: _raw(chunk, found, n) for n in places_of(~is_fast).tolist()},
             end=chunk.start + chunk.text.length,
             tail=chunk.text.raw(
                 max(0, chunk.text.length - TAIL_BYTES), chunk.text.length

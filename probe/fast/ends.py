@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from probe.fast.arrays import Flags, Numbers
+from probe.fast.arrays import Flags, Numbers, places_of
 from probe.fast.normalise.job import Draft
 from probe.normalise.times import (
     LAST_SECOND,
@@ -66,7 +66,7 @@ def place(
 def _stretches(is_fast: Flags) -> Iterator[tuple[int, int]]:
     """Yield begin and end of the stretches between records that are not fast."""
     start = 0
-    for slow in np.flatnonzero(~is_fast).tolist():
+    for slow in places_of(~is_fast).tolist():
         yield start, slow
         start = slow + 1
     yield start, is_fast.size
@@ -105,7 +105,7 @@ class _Placing:
         before = _NONE if self.earliest_s is None else self.earliest_s
         earliest_s = np.maximum.accumulate(np.concatenate([[before], reliable_s]))
         is_usual = self._is_usual(chosen, own_end_s, earliest_s[:-1])
-        broken = np.flatnonzero(~is_usual)
+        broken = places_of(~is_usual)
         count = int(broken[0]) if broken.size else own_end_s.size
         last = int(earliest_s[count])
         self.earliest_s = None if last == _NONE else last

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from poolmeter import attributes as names
 from probe.expressions import references
 from probe.fast.ads import Ads
-from probe.fast.arrays import Flags, Numbers
+from probe.fast.arrays import Flags, Numbers, places_of
 from probe.fast.columns import flags_of, pieces_at
 from probe.fast.values import Kind, Kinds
 from probe.job_ad import JobAd, UnreadableAdError, parse_ad
@@ -30,8 +30,10 @@ _REQUEST_MEMORY = (
 )
 _KIB_LIMIT = 2**50
 
-#: So many evaluated expressions are remembered, then all are forgotten.
-CACHE_LIMIT = 16_384
+#: So many evaluated expressions are remembered, then all are forgotten; none that,
+#: with what it refers to, is longer than that.
+CACHE_LIMIT = 8192
+CACHED_LIMIT_CHARS = 1024
 #: An expression that needs more attributes than that is left to the reference.
 _MINI_AD_LIMIT = 64
 
@@ -53,7 +55,7 @@ class Expressions:
         _resolve_request_memory(ads)
         for name in evaluated:
             is_open = (ads.kinds(name) == Kind.OTHER) & ads.is_plain
-            for record in np.flatnonzero(is_open).tolist():
+            for record in places_of(is_open).tolist():
                 is_known, value = self._value(ads, name, record)
                 if not (is_known and ads.set_value(name, record, value)):
                     ads.leave_one(record)
@@ -67,11 +69,14 @@ class Expressions:
         if mini is None:
             return False, None
         key = (*mini.items(),)
-        if key not in self._known:
-            if len(self._known) >= CACHE_LIMIT:
-                self._known.clear()
-            self._known[key] = _evaluated(name, mini)
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        evaluated = _evaluated(name, mini)
+        if len(self._known) >= CACHE_LIMIT:
+            self._known.clear()
+        if sum(map(len, mini.values())) <= CACHED_LIMIT_CHARS:
+            self._known[key] = evaluated
+        return evaluated
 
 
 def _evaluated(name: str, mini: dict[str, str]) -> tuple[bool, object]:
@@ -155,7 +160,7 @@ def _mib_of_kib(ads: Ads, name: str) -> tuple[Kinds, Numbers]:
 def _is_written_so(ads: Ads, name: str, spellings: Sequence[bytes]) -> Flags:
     """Whether *name* is written in one of these *spellings*."""
     is_same = np.zeros(ads.count, bool)
-    others = np.flatnonzero(ads.written_kinds(name) == Kind.OTHER)
+    others = places_of(ads.written_kinds(name) == Kind.OTHER)
     if others.size:
         starts, ends = ads.places(name)
         written = pieces_at(ads.text, starts[others], ends[others])

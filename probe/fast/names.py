@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from probe.fast.arrays import Flags, Numbers, Places, Words
+from probe.fast.arrays import Flags, Numbers, Places, Words, places_of
 from probe.fast.text import LOW_BYTES, WORD_BYTES, Lines, Text
 from probe.job_ad import is_readable
 
@@ -85,7 +85,7 @@ class Names:
         """Return the number of each line's name, ``UNKNOWN`` if it is not sound."""
         keys = _keys_of(text, lines)
         found = self._look_up(text, keys)
-        while (new := np.flatnonzero((found == UNKNOWN) & lines.is_attribute)).size:
+        while (new := places_of((found == UNKNOWN) & lines.is_attribute)).size:
             if not self._learn(text, keys.at(new)):
                 break
             found[new] = self._look_up(text, keys.at(new))
@@ -95,7 +95,7 @@ class Names:
         slots = (keys.hashes >> _FIRST_SHIFT).astype(np.int64)
         found = self._tables[0][slots].astype(np.int64)
         is_right = self._is_right(text, keys, found)
-        wrong = np.flatnonzero(~is_right)
+        wrong = places_of(~is_right)
         if wrong.size:
             others = keys.at(wrong)
             found[wrong] = self._look_up_second(text, others)
@@ -113,7 +113,7 @@ class Names:
         is_right &= self._last_words[found] == keys.last_words
         is_right &= self._lengths[found] == keys.lengths
         for place, words in zip(_MIDDLE_WORDS, self._middle_words, strict=True):
-            long = np.flatnonzero(keys.lengths > place + WORD_BYTES)
+            long = places_of(keys.lengths > place + WORD_BYTES)
             if not long.size:
                 break
             here = text.words[keys.starts[long] + place]
@@ -167,7 +167,7 @@ def _keys_of(text: Text, lines: Lines) -> _Keys:
     lengths = lines.equals - 1 - lines.starts
     first_words = lines.first_words.copy()
     last_words = text.words[lines.equals - (WORD_BYTES + 1)]
-    short = np.flatnonzero(lengths < WORD_BYTES)
+    short = places_of(lengths < WORD_BYTES)
     first_words[short] &= LOW_BYTES[np.maximum(lengths[short], 0)]
     last_words[short] = 0
     hashes = first_words * _FACTORS[0]

@@ -16,7 +16,7 @@ from poolmeter.config import Config
 from poolmeter.ledger.schema import table_of
 from poolmeter.record import JobRecord
 from probe.batch import Batch
-from probe.fast.arrays import Numbers
+from probe.fast.arrays import Numbers, places_of
 from probe.fast.chunks import Chunk
 from probe.fast.drafts import Drafted, Drafter
 from probe.fast.ends import Neighbours, Places, place
@@ -145,7 +145,7 @@ def _joined(
     outcomes: dict[int, Outcome],
     earliest_s: int | None,
 ) -> Batch:
-    fast = np.flatnonzero(drafted.is_fast)
+    fast = places_of(drafted.is_fast)
     rows, contradicted = finished(
         drafted.draft, fast, places.ended_s[fast], places.is_outside[fast]
     )

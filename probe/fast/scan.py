@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from probe.fast.arrays import Flags, Numbers, Places
+from probe.fast.arrays import Flags, Numbers, Places, places_of
 from probe.fast.names import NOT_WANTED, UNKNOWN, Names
 from probe.fast.shapes import Shapes
 from probe.fast.text import Lines, Text, lines_of
@@ -112,7 +112,7 @@ def _scan_block(text: Text, names: Names, identity: Sequence[int]) -> _Block:
     lines = lines_of(text)
     numbers = names.numbers(text, lines)
     kinds = kinds_of(text, lines)
-    banners = np.flatnonzero(lines.is_banner)
+    banners = places_of(lines.is_banner)
     counts = np.diff(banners, prepend=-1)
     record_of = np.repeat(np.arange(banners.size), counts)
     is_sound = counts > 1
@@ -124,7 +124,7 @@ def _scan_block(text: Text, names: Names, identity: Sequence[int]) -> _Block:
     starts[1:] = ends[:-1]
     cells = _cells_of(text, lines, names.columns[numbers], kinds, record_of)
     _mark_doubled(cells, identity, is_sound)
-    odd = np.flatnonzero(kinds == Kind.OTHER)
+    odd = places_of(kinds == Kind.OTHER)
     return _Block(
         starts=starts,
         banners=lines.starts[banners],
@@ -140,11 +140,11 @@ def _scan_block(text: Text, names: Names, identity: Sequence[int]) -> _Block:
 def _cells_of(
     text: Text, lines: Lines, columns: Numbers, kinds: Kinds, record_of: Numbers
 ) -> Cells:
-    wanted = np.flatnonzero(columns != NOT_WANTED)
+    wanted = places_of(columns != NOT_WANTED)
     kinds = kinds[wanted]
     starts, ends = lines.values[wanted], lines.value_ends[wanted]
     numbers = np.zeros(wanted.size, np.int64)
-    whole = np.flatnonzero((kinds == Kind.INTEGER) | (kinds == Kind.REAL))
+    whole = places_of((kinds == Kind.INTEGER) | (kinds == Kind.REAL))
     numbers[whole] = whole_numbers(text, starts[whole], ends[whole], kinds[whole])
     return Cells(columns[wanted], record_of[wanted], kinds, starts, ends, numbers)
 
@@ -192,10 +192,10 @@ def _concatenated(parts: Sequence[object], names: Sequence[str]) -> dict[str, An
 def _mark_strange_bytes(text: Text, found: _Block) -> None:
     """Mark records with a NUL, which classad2 refuses, or with what is no UTF-8."""
     if text.bytes.min() == 0:
-        places = np.flatnonzero(text.bytes == 0)
+        places = places_of(text.bytes == 0)
         found.is_sound[_records_at(found, places)] = False
     if text.bytes.max() >= _FIRST_NOT_ASCII:
-        places = np.flatnonzero(text.bytes >= _FIRST_NOT_ASCII)
+        places = places_of(text.bytes >= _FIRST_NOT_ASCII)
         for record in np.unique(_records_at(found, places)).tolist():
             start, end = int(found.starts[record]), int(found.ends[record])
             if not _is_utf_8(text.raw(start, end)):

@@ -17,8 +17,9 @@ from probe.fast.columns import Column, buffer_of, pieces_at
 from probe.fast.text import Text
 from probe.job_ad import is_readable
 
-#: So many shapes are remembered, then all are forgotten.
-SHAPES_LIMIT = 16_384
+#: So many shapes are remembered, then all are forgotten; longer ones never are.
+SHAPES_LIMIT = 8192
+SHAPE_LIMIT_BYTES = 1024
 
 #: Other characters may be blanks to one and none to another.
 _ORDINARY = re.compile(rb"[\t -~]*")
@@ -41,15 +42,18 @@ class Shapes:
         return cast("Flags", is_readable)
 
     def _is_readable(self, shape: bytes) -> bool:
-        if shape not in self._known:
-            if len(self._known) >= SHAPES_LIMIT:
-                self._known.clear()
-            self._known[shape] = (
-                len(shape) <= LENGTH_LIMIT_CHARS
-                and _ORDINARY.fullmatch(shape) is not None
-                and is_readable(f"a = {shape.decode('ascii')}")
-            )
-        return self._known[shape]
+        if shape in self._known:
+            return self._known[shape]
+        verdict = (
+            len(shape) <= LENGTH_LIMIT_CHARS
+            and _ORDINARY.fullmatch(shape) is not None
+            and is_readable(f"a = {shape.decode('ascii')}")
+        )
+        if len(self._known) >= SHAPES_LIMIT:
+            self._known.clear()
+        if len(shape) <= SHAPE_LIMIT_BYTES:
+            self._known[shape] = verdict
+        return verdict
 
 
 def _shapes(values: Column) -> Column:

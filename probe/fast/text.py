@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from probe.fast.arrays import Bytes, Flags, HalfWords, Places, Words
+from probe.fast.arrays import Bytes, Flags, HalfWords, Places, Words, places_of
 
 #: Room behind a text, so that words can be taken at every place of it.
 PAD_BYTES = 64
@@ -98,7 +98,7 @@ def lines_of(text: Text) -> Lines:
     """Return the lines of *text*, which ends with a newline."""
     places = _token_places(text.bytes)
     kinds = text.bytes[places]
-    newlines = np.flatnonzero(kinds == NEWLINE)
+    newlines = places_of(kinds == NEWLINE)
     first_tokens = _shifted(newlines)
     ends = places[newlines]
     starts = _shifted(ends)
@@ -137,7 +137,7 @@ def _token_places(raw: Bytes) -> Places:
     is_token |= is_other
     np.equal(raw, QUOTE, out=is_other)
     is_token |= is_other
-    return np.flatnonzero(is_token)
+    return places_of(is_token)
 
 
 def _shifted(last: Places) -> Places:

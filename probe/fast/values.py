@@ -9,7 +9,7 @@ import enum
 import numpy as np
 import numpy.typing as npt
 
-from probe.fast.arrays import Bytes, Flags, Numbers, Places, Words
+from probe.fast.arrays import Bytes, Flags, Numbers, Places, Words, places_of
 from probe.fast.text import BACKSLASH, LOW_BYTES, QUOTE, WORD_BYTES, Lines, Text
 
 
@@ -60,10 +60,10 @@ def kinds_of(text: Text, lines: Lines) -> Kinds:
     is_quoted &= lines.is_attribute
     is_plain = is_quoted & (lines.tokens == 3)  # noqa: PLR2004 - "=" and two quotes
     kinds[is_plain] = Kind.TEXT
-    others = np.flatnonzero(is_quoted & ~is_plain)
+    others = places_of(is_quoted & ~is_plain)
     if others.size:
         kinds[others] = _kinds_of_quoted(text, lines, others)
-    bare = np.flatnonzero(lines.is_attribute & ~is_quoted)
+    bare = places_of(lines.is_attribute & ~is_quoted)
     kinds[bare] = _kinds_of_bare(text, lines, bare)
     return kinds
 
@@ -111,7 +111,7 @@ def _kinds_of_numbers(
     has_point = _is_one_point(first, others)
     is_real = has_point & (others != _FIRST_BYTE)
     for word in (1, 2):
-        long = np.flatnonzero(lengths > word * WORD_BYTES)
+        long = places_of(lengths > word * WORD_BYTES)
         if not long.size:
             break
         more = text.words[starts[long] + word * WORD_BYTES]
@@ -183,7 +183,7 @@ def whole_numbers(text: Text, starts: Places, ends: Places, kinds: Kinds) -> Num
     lengths -= 2 * (kinds == Kind.REAL)
     np.clip(lengths, 0, _INTEGER_LIMIT_CHARS, out=lengths)
     numbers = _parsed(text.words[starts], np.minimum(lengths, WORD_BYTES))
-    long = np.flatnonzero(lengths > WORD_BYTES)
+    long = places_of(lengths > WORD_BYTES)
     if long.size:
         rest = lengths[long] - WORD_BYTES
         more = _parsed(text.words[starts[long] + WORD_BYTES], rest)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from poolmeter import attributes as names
 from poolmeter.units import BYTES_PER_MIB, MILLI, MS_PER_S
 from probe.fast.ads import Ads, Integers
-from probe.fast.arrays import Flags, Numbers
+from probe.fast.arrays import Flags, Numbers, places_of
 from probe.fast.columns import Column, chosen
 from probe.fast.expressions import is_default_request_memory
 from probe.fast.normalise.billing import is_disguised
@@ -273,6 +273,6 @@ def _is_literal(ads: Ads, name: str, chosen: Flags) -> Flags:
     """Whether *name* is a plain number in each ad, where that is asked."""
     written = ads.written_kinds(name)
     is_literal = np.isin(written, (Kind.INTEGER, Kind.REAL, Kind.FRACTION))
-    for record in np.flatnonzero(chosen & ads.may_be_odd_number(name)).tolist():
+    for record in places_of(chosen & ads.may_be_odd_number(name)).tolist():
         is_literal[record] = ads.is_literal(name, record)
     return is_literal

@@ -4,7 +4,7 @@ import numpy as np
 
 from poolmeter import attributes as names
 from probe.fast.ads import Ads, Integers
-from probe.fast.arrays import Flags, Numbers, Places
+from probe.fast.arrays import Flags, Numbers, Places, places_of
 from probe.fast.text import Text
 from probe.fast.values import Kind, Kinds, whole_numbers
 from probe.normalise.contradictions import submission_in_id
@@ -22,12 +22,12 @@ def submissions_in_ids(ads: Ads) -> Integers:
     known = np.zeros(ads.count, bool)
     is_text = (kinds == Kind.TEXT) | (kinds == Kind.ESCAPED)
     is_usual = is_text & _ends_in_a_time(ads.text, starts, ends - 1)
-    usual = np.flatnonzero(is_usual)
+    usual = places_of(is_usual)
     last = ends[usual] - 1
     whole: Kinds = np.full(usual.size, Kind.INTEGER, np.uint8)
     values[usual] = whole_numbers(ads.text, last - _DIGITS, last, whole)
     known[usual] = True
-    for record in np.flatnonzero(is_text & ~is_usual).tolist():
+    for record in places_of(is_text & ~is_usual).tolist():
         raw = ads.raw(names.GLOBAL_JOB_ID, record) or ""
         found = submission_in_id(raw[1:-1].replace('\\"', '"'))
         values[record], known[record] = found or 0, found is not None

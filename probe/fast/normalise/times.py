@@ -12,7 +12,7 @@ from poolmeter import attributes as names
 from poolmeter.ledger.schema import TIMESTAMP
 from poolmeter.units import MS_PER_S
 from probe.fast.ads import Ads, Integers
-from probe.fast.arrays import Flags, Numbers
+from probe.fast.arrays import Flags, Numbers, places_of
 from probe.fast.columns import Column, number_column
 from probe.fast.normalise.claims import is_routed_source
 from probe.fast.values import Kind
@@ -147,7 +147,7 @@ def _runs(ads: Ads, wall: Integers) -> Numbers:
 def _may_linger(ads: Ads) -> Flags:
     kinds = ads.written_kinds(names.LEAVE_JOB_IN_QUEUE)
     lingers: Flags = (kinds != Kind.ABSENT) & (kinds != Kind.FALSE)
-    for record in np.flatnonzero(lingers & (kinds == Kind.OTHER)).tolist():
+    for record in places_of(lingers & (kinds == Kind.OTHER)).tolist():
         raw = ads.raw(names.LEAVE_JOB_IN_QUEUE, record) or ""
         lingers[record] = raw.lower() != "false"
     return lingers
