@@ -94,10 +94,12 @@ def _measured(way: str, ledger: Path, listed: int) -> dict[str, float]:
 
 
 def _by_engine(ledger: Path, listed: int) -> int:
-    from reports.engine import engine_over, files_of, sum_charges
+    from reports.charge_sums import sum_charges
+    from reports.engine import engine_over
     from reports.months import parse_month
     from reports.price_book_file import find_book
     from reports.price_periods import price_periods
+    from reports.reach import files_of
 
     month = parse_month(_MONTH)
     periods = price_periods(find_book("ec2-us-east-1-2026").terms, month)

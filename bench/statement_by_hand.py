@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 
 from poolmeter.record import NETWORK_COLUMNS
 from reports.charge_expression import LABELS, LEDGER_COLUMNS
-from reports.engine import ShapeRow, files_of
+from reports.engine import ShapeRow
 from reports.months import parse_month
 from reports.packing import Fit, Packer, Shape
 from reports.price_book_file import find_book
 from reports.price_periods import PricePeriod, price_periods
+from reports.reach import files_of
 
 #: The keys of a sum and its numbers, in one order for all ways.
 KEYS = (*LABELS, "contradictions", "unbilled_reason", "fit", "unsized", "has_network")

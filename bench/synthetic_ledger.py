@@ -1,7 +1,8 @@
 """A ledger of invented jobs, as large as wanted: the same for the same number.
 
 Sixteen VOs, 400 owners, a few hundred shapes, some runs missing, some counts unknown,
-some jobs over the month's edges, some held, removed, failed or elsewhere; what is not computed with is null.
+some jobs over the month's edges, some held, removed, failed or elsewhere; what is not
+computed with is null.
 """
 
 import datetime as dt

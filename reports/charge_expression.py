@@ -34,7 +34,7 @@ _ifelse: Any = ibis.ifelse
 #: Longer wall times count as this long (10^11 years): sums with them stay in 64 bits.
 LONGEST_S = 2**62
 
-#: Columns that a sum of charges keeps apart as they are.
+#: Columns by which sums of charges can be kept apart, as they are in the ledger.
 LABELS = (
     "site",
     "execute_site",
@@ -89,8 +89,8 @@ _IBIS_TYPES = {
     "list_string": "array<string>",
 }
 
-#: The keys of the sums, in their order; the bits of ``flags`` are ``FLAGS``.
-KEYS = (*LABELS, "contradictions", "unbilled_reason", "fit", "flags")
+#: Keys of every sum behind the labels; the bits of ``flags`` are ``FLAGS``.
+_KEYS = ("contradictions", "unbilled_reason", "fit", "flags")
 
 #: What is true of a charge: counted traffic, then how it lies in the period.  As bits
 #: of one key they cost an engine less than as conditions of a dozen sums.
@@ -210,14 +210,41 @@ def charges(
     return _columns(_packed(at, shapes))
 
 
-def sums(charges: Table) -> Table:
-    """Return the sums of *charges* over ``KEYS``: how many, ``SUMS``, and shares."""
+def keys_of(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys of sums by *labels*, in their order."""
+    return (*labels, *_KEYS)
+
+
+def sums(charges: Table, labels: tuple[str, ...] = LABELS) -> Table:
+    """Return the sums of *charges* by *labels*: how many, ``SUMS``, and shares."""
+    keys = list(keys_of(labels))
     totals = {name: summand(charges[name]).sum() for name in SUMS}
     shares = product(charges.billed_s, charges.share_numerator)
-    found = charges.group_by(list(KEYS)).aggregate(
+    found = charges.group_by(keys).aggregate(
         charges=charges.count(), **totals, billed_share_s=shares.sum()
     )
-    return found.order_by(list(KEYS))
+    return found.order_by(keys)
+
+
+def sums_of(period: PricePeriod, month_start_s: int, labels: tuple[str, ...]) -> Table:
+    """Return :func:`sums` of the :func:`charges` of all jobs in *period*.
+
+    Made once for each period in a process: ibis takes a while to put it together.
+    """
+    return _sums_of(period.start_s, period.end_s, period.billing, month_start_s, labels)
+
+
+@functools.lru_cache(maxsize=64)
+def _sums_of(
+    start_s: int,
+    end_s: int,
+    billing: Billing | None,
+    month_start_s: int,
+    labels: tuple[str, ...],
+) -> Table:
+    period = PricePeriod(start_s=start_s, end_s=end_s, types=(), billing=billing)
+    found = charges(jobs_table(), shapes_table(), period, month_start_s)
+    return sums(found, labels)
 
 
 def _columns(at: Table) -> Table:

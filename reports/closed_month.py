@@ -16,7 +16,7 @@ import msgspec
 from poolmeter.durable import make_folder, write_text
 from poolmeter.errors import LedgerError
 from poolmeter.record import NETWORK_COLUMNS
-from reports.line import Line
+from reports.line import Line, joined
 from reports.months import Month
 from reports.price_book import Terms
 from reports.price_book_file import PriceBook
@@ -60,14 +60,6 @@ class ClosedMonth:
     def price_book(self) -> PriceBook:
         """Return the book that the month was priced with."""
         return PriceBook(self.book, self.book_sha256)
-
-
-def joined(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Return *lines* with those of one key as one, the most costly first."""
-    found: dict[str, Line] = {}
-    for line in lines:
-        found[line.key] = found[line.key] + line if line.key in found else line
-    return tuple(sorted(found.values(), key=lambda line: (-line.total_cost, line.key)))
 
 
 def corrections(now: Iterable[Line], closed: Iterable[Line]) -> tuple[Line, ...]:

@@ -18,10 +18,8 @@ from reports.closed_month import (
     write_closed,
 )
 from reports.duckdb_connection import connection
-from reports.engine import ChargeSum
 from reports.line import Line
-from reports.lines import vo_of
-from reports.month_sums import charge_sums, lines_of
+from reports.month_sums import charge_sums, lines_by_vo
 from reports.months import Month
 from reports.parquet_names import literal
 from reports.question import By, Pricing, Question, ask
@@ -101,7 +99,7 @@ def _closed(question: Question, now: dt.datetime) -> ClosedMonth:
     inputs = _inputs(question)
     made = statement_of(question)
     sums = charge_sums(question)
-    lines = {by: _lines_by_vo(question, sums, by) for by in get_args(By)}
+    lines = {by: lines_by_vo(question, sums, by) for by in get_args(By)}
     if made.difference:
         raise LedgerError(
             f"statement of {question.month}",
@@ -129,14 +127,6 @@ def _closed(question: Question, now: dt.datetime) -> ClosedMonth:
         inputs=inputs,
         book=pricing.book.terms,
     )
-
-
-def _lines_by_vo(
-    question: Question, sums: list[ChargeSum], by: By
-) -> dict[str, tuple[Line, ...]]:
-    vos = sorted({vo_of(charge) for charge in sums})
-    found = {vo: lines_of(question, sums, by=by, vo=vo) for vo in vos}
-    return {vo: lines for vo, lines in found.items() if lines}
 
 
 def _refuse_running(month: Month, now: dt.datetime) -> None:

@@ -8,7 +8,14 @@ import functools
 from typing import Any
 
 import ibis
+import ibis.config
 import ibis.expr.types as ir
+
+
+class _Spark(ibis.config.Config):  # type: ignore[misc]
+    """What ibis wants to know of Spark, also where none is installed."""
+
+    treat_nan_as_null: bool = False
 
 
 def sql_of(expression: ir.Table, dialect: str) -> str:
@@ -20,4 +27,6 @@ def sql_of(expression: ir.Table, dialect: str) -> str:
 @functools.lru_cache(maxsize=256)
 def _compiled(operation: Any, dialect: str) -> str:  # noqa: ANN401
     """Compile; expressions that are made alike have operations that are equal."""
+    if ibis.options.pyspark is None:
+        ibis.options.pyspark = _Spark()
     return str(ibis.to_sql(operation.to_expr(), dialect=dialect))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from poolmeter.ledger.gaps import Gap
 from poolmeter.record import NETWORK_COLUMNS, NETWORK_TRUSTS, TIME_TRUSTS
+from reports.charge_sums import ChargeSum
 from reports.charges import PRICED, UNBILLED
-from reports.engine import ChargeSum
 from reports.lines import network_is_complete
 from reports.statement_data import (
     UNKNOWN,

@@ -1,6 +1,7 @@
 """One line of a statement: what a payer used and what it would cost."""
 
 import dataclasses
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +74,14 @@ class Line:
             else str(self.network_cost),
             "total_cost": str(self.total_cost),
         }
+
+
+def joined(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Return *lines* with those of one key as one, the most costly first."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        found[line.key] = found[line.key] + line if line.key in found else line
+    return tuple(sorted(found.values(), key=lambda line: (-line.total_cost, line.key)))
 
 
 def add_known(mine: int | None, theirs: int | None) -> int | None:

@@ -13,15 +13,16 @@ from fractions import Fraction
 
 from poolmeter.record import NETWORK_COLUMNS
 from poolmeter.units import MS_PER_S, SECONDS_PER_HOUR
+from reports.charge_sums import ChargeSum
 from reports.charges import PRICED
-from reports.engine import ChargeSum
-from reports.line import NO_VO
+from reports.keys import labels_of, name_of, payer_name
+from reports.line import joined
 from reports.network_cost import User, network_costs
 from reports.packing import PricedType
 from reports.price_book import Tariff
 from reports.price_periods import PricePeriod
 from reports.rounding import apportion, cents, money
-from reports.statement_data import UNKNOWN, By, Line, add_known
+from reports.statement_data import By, Line, add_known
 
 _PARTIAL = "partial"
 
@@ -46,25 +47,13 @@ class _Cell:
 
 def vo_of(charge: ChargeSum) -> str:
     """Return the VO as a statement names it."""
-    return UNKNOWN if charge.vo in (None, "", NO_VO) else str(charge.vo)
+    return payer_name(charge.vo)
 
 
 def key_of(charge: ChargeSum, by: By) -> str:
-    """Return whose line *charge* stands on.
-
-    By payload user the whole job goes to the payload user that its ad names, else
-    to its owner; by site to the site that it ran at, where that is known, else to the
-    pool's own.
-    """
-    if by == "vo":
-        return vo_of(charge)
-    if by == "project":
-        return charge.project or UNKNOWN
-    if by == "site":
-        return charge.execute_site or charge.site or UNKNOWN
-    if by == "payload-user" and charge.payload_user:
-        return charge.payload_user
-    return charge.owner or UNKNOWN
+    """Return whose line *charge* stands on, as ``reports.keys`` has it."""
+    labels = {name: getattr(charge, name) for name in ("site", "vo", *labels_of(by))}
+    return name_of(labels, by)
 
 
 def charged_columns(tariffs: Mapping[str, Tariff]) -> frozenset[str]:
@@ -89,16 +78,24 @@ def statement_lines(
 
     With *vo* only that VO's, as they stand in the statement of all.
     """
+    payers = lines_by_payer(sums, by=by, periods=periods, tariffs=tariffs)
+    if vo is not None:
+        return payers.get(vo, ())
+    return joined(line for lines in payers.values() for line in lines)
+
+
+def lines_by_payer(
+    sums: Iterable[ChargeSum],
+    *,
+    by: By,
+    periods: Sequence[PricePeriod],
+    tariffs: Mapping[str, Tariff],
+) -> dict[str, tuple[Line, ...]]:
+    """Return the lines of each VO that has any, the most costly first."""
     priced = [charge for charge in sums if charge.outcome == PRICED]
     cells = _cells(priced, by, periods, charged_columns(tariffs))
     _add_network_costs(cells, priced, by, tariffs)
-    lines: dict[str, Line] = {}
-    for payer, keys in _by_payer(cells).items():
-        if vo in (None, payer):
-            for line in _rounded(keys):
-                known = lines.get(line.key)
-                lines[line.key] = line if known is None else known + line
-    return tuple(sorted(lines.values(), key=lambda line: (-line.total_cost, line.key)))
+    return {payer: joined(_rounded(keys)) for payer, keys in _by_payer(cells).items()}
 
 
 def _cells(

@@ -18,6 +18,7 @@ from reports.mail_renderings import renderings
 from reports.monthly import monthly_statement, pricing_of
 from reports.months import Month, parse_month
 from reports.question import By
+from reports.readings import Readings
 from reports.statement_cli import pricing_for
 from reports.statement_data import Statement
 
@@ -90,8 +91,12 @@ def _mailing(
     if prices is None:
         pricing = pricing_of(ledger, str(month), pricing)
 
+    readings = Readings()
+
     def statement_of(vo: str, by: By) -> Statement:
-        return monthly_statement(ledger, month, pricing, by=by, vo=vo)
+        return monthly_statement(
+            ledger, month, pricing, by=by, vo=vo, readings=readings
+        )
 
     return Mailing(
         ledger=ledger,

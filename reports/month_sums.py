@@ -1,35 +1,23 @@
-"""The integer sums of one month, by the chosen engine, and what becomes of them."""
+"""The lines of one month, from the integer sums of all its charges."""
 
 from collections.abc import Sequence
 
-from reports.engine import ChargeSum, Engine, engine_over, files_of, sum_charges
-from reports.lines import statement_lines
+from reports.charge_expression import LABELS
+from reports.charge_sums import ChargeSum
+from reports.facts import read_sums
+from reports.lines import lines_by_payer, statement_lines
 from reports.question import By, Question
 from reports.statement_data import Line
 
 
 def charge_sums(question: Question) -> list[ChargeSum]:
-    """Return the sums of all charges of the month, of every VO.
+    """Return the sums of all charges of the month, of every VO, by every label.
 
     Raises:
         LedgerError: A file cannot be read.
         MissingPartError: What the engine needs is not installed.
     """
-    paths = files_of(question.ledger, question.month)
-    if not paths:
-        return []
-    with engine_over(question.pricing.engine, paths) as engine:
-        return sums_by(engine, question)
-
-
-def sums_by(engine: Engine, question: Question) -> list[ChargeSum]:
-    """Return the sums that *engine* finds in its files.
-
-    Raises:
-        LedgerError: A file cannot be read.
-    """
-    vcpus = question.pricing.vcpus_per_cpu
-    return sum_charges(engine, question.month, question.periods, vcpus)
+    return read_sums(question, LABELS)
 
 
 def lines_of(
@@ -46,4 +34,13 @@ def lines_of(
         vo=vo or question.vo,
         periods=question.periods,
         tariffs=question.tariffs,
+    )
+
+
+def lines_by_vo(
+    question: Question, sums: Sequence[ChargeSum], by: By
+) -> dict[str, tuple[Line, ...]]:
+    """Return the lines of each VO that has any, as they stand in the one of all."""
+    return lines_by_payer(
+        sums, by=by, periods=question.periods, tariffs=question.tariffs
     )

@@ -7,6 +7,7 @@ from reports.closed_month import read_closed
 from reports.closing import with_closing
 from reports.months import Month, parse_month
 from reports.question import By, Pricing, ask
+from reports.readings import Readings
 from reports.statement import statement_of
 from reports.statement_data import Statement
 from reports.trend import MONTHS, trend_of
@@ -20,10 +21,12 @@ def monthly_statement(
     by: By = "vo",
     vo: str | None = None,
     months: int = MONTHS,
+    readings: Readings | None = None,
 ) -> Statement:
     """Return the statement of *month* with a trend of *months* and its closing.
 
-    The trend is left out for less than two months.
+    The trend is left out for less than two months.  *readings* is what earlier
+    statements of the same run have read.
 
     Raises:
         UsageError: The month is none, or there is no ledger at that path.
@@ -31,9 +34,10 @@ def monthly_statement(
         LedgerError: The ledger cannot be read, or is being rewritten all the time.
     """
     question = ask(ledger, month, pricing, by, vo)
-    made = statement_of(question)
+    readings = readings or Readings()
+    made = statement_of(question, readings.facts(question))
     if months > 1:
-        trend = trend_of(question, made.lines, months)
+        trend = trend_of(question, made.lines, months, readings)
         made = dataclasses.replace(made, trend=trend)
     closed = read_closed(ledger, question.month)
     return made if closed is None else with_closing(made, closed)

@@ -2,42 +2,37 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from poolmeter.errors import PriceBookError
-from poolmeter.ledger.scan import job_files
 from reports.closed_month import ClosedMonth, read_closed
-from reports.duckdb_connection import connection
-from reports.month_sums import charge_sums, lines_of
 from reports.months import Month
-from reports.parquet_names import literal
 from reports.price_periods import price_periods, tariffs
 from reports.question import Question
+from reports.readings import Readings
 from reports.statement_data import Line
 from reports.trend_data import Points, Trend, TrendPoint
 
 MONTHS = 12
 
-#: No interval begins earlier than once the wall time before a job's end or last start.
-_FIRST_USE = """
-SELECT min(least(
-    epoch_ms(ended_at)::HUGEINT // 1000,
-    coalesce(epoch_ms(last_started_at), epoch_ms(ended_at))::HUGEINT // 1000
-) - greatest(coalesce(wall_s, 0), 0)::HUGEINT)
-FROM read_parquet($paths, hive_partitioning = false)
-"""
 
-
-def trend_of(question: Question, lines: Sequence[Line], count: int = MONTHS) -> Trend:
+def trend_of(
+    question: Question,
+    lines: Sequence[Line],
+    count: int = MONTHS,
+    readings: Readings | None = None,
+) -> Trend:
     """Return the *count* months up to the question's own, whose *lines* these are.
 
     Raises:
         LedgerError: A file cannot be read.
     """
+    readings = readings or Readings()
     months = months_until(question.month, count)
-    first_s = _first_use_s(question.ledger)
+    first_s = readings.first_use_s(question.ledger)
     found = [
-        None if first_s is None or month.end_s <= first_s else _lines(question, month)
+        None
+        if first_s is None or month.end_s <= first_s
+        else _lines(question, month, readings)
         for month in months[:-1]
     ]
     found.append(tuple(lines))
@@ -59,7 +54,9 @@ def months_until(last: Month, count: int) -> list[Month]:
     return [Month(n // 12, n % 12 + 1) for n in numbers if n // 12 >= 1970]  # noqa: PLR2004
 
 
-def _lines(question: Question, month: Month) -> tuple[Line, ...] | None:
+def _lines(
+    question: Question, month: Month, readings: Readings
+) -> tuple[Line, ...] | None:
     """Return the lines of an earlier month, ``None`` where the book has no prices."""
     closed = read_closed(question.ledger, month)
     if closed is not None and _is_comparable(closed, question):
@@ -74,7 +71,7 @@ def _lines(question: Question, month: Month) -> tuple[Line, ...] | None:
         )
     except PriceBookError:
         return None
-    return lines_of(earlier, charge_sums(earlier))
+    return readings.lines(earlier)
 
 
 def _is_comparable(closed: ClosedMonth, question: Question) -> bool:
@@ -101,14 +98,3 @@ def _points_of(key: str, months: Sequence[Sequence[Line] | None]) -> Points:
         point = TrendPoint.of(mine[0]) if mine else TrendPoint()
         points.append(None if lines is None else point)
     return tuple(points)
-
-
-def _first_use_s(ledger: Path) -> int | None:
-    """Return a second before which no job of *ledger* held a slot."""
-    paths = job_files(ledger)
-    if not paths:
-        return None
-    with connection() as database:
-        parameters = {"paths": [literal(path) for path in paths]}
-        (row,) = database.execute(_FIRST_USE, parameters).fetchall()
-    return None if row[0] is None else int(row[0])

@@ -18,8 +18,8 @@ from reports.question import Question
 from reports.rounding import apportion, cents, money
 from reports.use_blocks import blocks_of
 from reports.use_data import Efficiency, HoldReason, KindOfUse, Use
-from reports.use_query import KINDS, SCALING_UNIT
-from reports.use_sums import HoldSum, UseSum, UseSums
+from reports.use_kinds import KINDS, SCALING_UNIT
+from reports.use_sums import HoldSum, UseSum, UseSums, shown_holds
 
 
 @dataclasses.dataclass(slots=True)
@@ -34,16 +34,20 @@ class _Amount:
 
 
 def priced_use(question: Question, found: UseSums, totals: Line) -> Use:
-    """Return the use that *found* answers, held against the lines' *totals*."""
+    """Return the use that *found* tells, held against the lines' *totals*.
+
+    *found* is of all VOs; the question may be of one.
+    """
     prices = _Prices(question)
-    sums = found.use
+    vo = question.vo
+    sums = [charge for charge in found.use if vo in (None, charge.payer)]
     kinds = _kinds(sums, prices.compute_cost)
     return Use(
         kinds=kinds,
-        blocks=blocks_of(sums, prices.compute_cost, question.tariffs),
+        blocks=blocks_of(found.use, prices.compute_cost, question.tariffs, vo),
         efficiency=_efficiencies(sums),
         overall=_efficiency(sums),
-        hold_reasons=_hold_reasons(found.holds, prices),
+        hold_reasons=_hold_reasons(shown_holds(found.holds, vo), prices),
         difference=_difference(sums, kinds, totals),
     )
 

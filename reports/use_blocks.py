@@ -18,7 +18,7 @@ from reports.network_cost import User, network_costs
 from reports.price_book import Tariff
 from reports.rounding import apportion, cents, money
 from reports.use_data import Block
-from reports.use_query import RESOURCES
+from reports.use_kinds import RESOURCES
 from reports.use_sums import UseSum
 
 _NONE: tuple[int | None, ...] = (None,) * len(NETWORK_COLUMNS)
@@ -48,13 +48,17 @@ def blocks_of(
     sums: Sequence[UseSum],
     cost_of: Callable[[UseSum], Fraction],
     tariffs: Mapping[str, Tariff],
+    vo: str | None = None,
 ) -> tuple[Block, ...]:
-    """Return the blocks that have anything, our own pool first."""
+    """Return the blocks that have anything, our own pool first.
+
+    With *vo* only that VO's, as they stand in the statement of all.
+    """
     charged = [i for i, n in enumerate(NETWORK_COLUMNS) if not tariffs[n].is_free]
     cells = _cells(sums, cost_of, charged)
     _add_network_costs(cells, sums, tariffs)
     lines: dict[str, dict[str, Line]] = defaultdict(dict)
-    for payer in sorted({place[0] for place in cells}):
+    for payer in sorted({place[0] for place in cells} if vo is None else {vo}):
         mine = {place: cells[place] for place in sorted(cells) if place[0] == payer}
         for resource, line in _rounded(mine):
             known = lines[resource].get(line.key)

@@ -10,7 +10,7 @@ from reports.line import Line
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KindOfUse:
-    """All seconds of one kind (``reports.use_query``), and what they cost.
+    """All seconds of one kind (``reports.use_kinds``), and what they cost.
 
     A job that lost a run and then did well counts in ``jobs`` of both kinds.
     """

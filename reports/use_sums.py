@@ -1,34 +1,20 @@
-"""Runs the queries of ``reports.use_query`` over a ledger: integer sums come out."""
+"""Sums of use, as integers: what ``use_expression`` and ``hold_expression`` ask."""
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-
-from poolmeter.errors import LedgerError
 from poolmeter.record import NETWORK_COLUMNS
-from reports.duckdb_connection import connection
-from reports.line import UNKNOWN
-from reports.packing import Fit, Packer, Shape
-from reports.parquet_names import literal
-from reports.question import Question
-from reports.use_query import HOLD_REASONS, SHAPES, WHOLE_SECONDS, use_query
+from reports import charge_expression, hold_expression, use_expression
+from reports.engine import Engine, whole
+from reports.fits import Fits, PackedPeriod
+from reports.hold_expression import SHOWN_REASONS
+from reports.keys import labels_of, name_of, payer_name
+from reports.question import By
+from reports.use_kinds import KINDS, RESOURCES
 
-SHOWN_REASONS = 12
-
-_FIT_FIELDS: list["pa.Field[Any]"] = [
-    pa.field("period", pa.int64()),
-    pa.field("cpus_milli", pa.int64()),
-    pa.field("memory_bytes", pa.int64()),
-    pa.field("gpu_count", pa.int64()),
-    pa.field("instance_type", pa.string()),
-    pa.field("numerator", pa.int64()),
-]
-_FITS = pa.schema(_FIT_FIELDS)
+_NONE: tuple[int | None, ...] = (None,) * len(NETWORK_COLUMNS)
+_NOBODY = (0,) * len(NETWORK_COLUMNS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +25,8 @@ class UseSum:
     milliseconds x benchmark scaling in millionths.  ``jobs`` ended in the month,
     ``jobs_touched`` have seconds in it or ended in it.  The bytes of ``jobs_network``
     belong to the month, and of those ``counted`` have each of the six counts.
+    Of a job's sums that are of no kind (memory, scaling, bytes) all are with its last
+    run.
     """
 
     payer: str
@@ -48,26 +36,30 @@ class UseSum:
     kind: str
     period: int
     instance_type: str
-    jobs: int
-    jobs_touched: int
-    jobs_network: int
-    jobs_partial: int
-    wall_s: int
-    billed_share_s: int
-    core_ms: int | None
-    gpu_s: int
-    memory_used_byte_s: int | None
-    memory_held_byte_s: int | None
-    scaled_core: int | None
-    core_ms_with_scaling: int | None
-    network: tuple[int | None, ...]
-    counted: tuple[int, ...]
+    jobs: int = 0
+    jobs_touched: int = 0
+    jobs_network: int = 0
+    jobs_partial: int = 0
+    wall_s: int = 0
+    billed_share_s: int = 0
+    core_ms: int | None = None
+    gpu_s: int = 0
+    memory_used_byte_s: int | None = None
+    memory_held_byte_s: int | None = None
+    scaled_core: int | None = None
+    core_ms_with_scaling: int | None = None
+    network: tuple[int | None, ...] = _NONE
+    counted: tuple[int, ...] = _NOBODY
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HoldSum:
-    """What jobs with one reason of a hold lost of one instance type."""
+    """What a payer's jobs with one reason of a hold lost of one instance type.
 
+    The ranks, from 0 on, are those of the reason: among all, and among the payer's.
+    """
+
+    payer: str
     code: int | None
     reason: str
     period: int
@@ -75,108 +67,117 @@ class HoldSum:
     jobs: int
     held_s: int
     share_s: int
+    rank_of_all: int
+    rank_of_payer: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UseSums:
-    """All priced use, and what was lost to each reason of a hold."""
+    """All priced use, and what was lost to the first reasons of holds."""
 
     use: list[UseSum]
     holds: list[HoldSum]
 
 
-def use_sums(question: Question, paths: Sequence[Path]) -> UseSums:
-    """Return the sums of all priced use in the files *paths*, and those by hold.
+def use_sums_in(
+    engine: Engine, packed: PackedPeriod, by: By, own_resources: tuple[str, ...]
+) -> UseSums:
+    """Return the sums of all priced use in one price period.
 
     Raises:
         LedgerError: A file cannot be read.
     """
-    if not paths:
-        return UseSums([], [])
-    with _asked_of_files(), connection() as database:
-        _prepare(database, paths, question)
-        whose = {"vo": question.vo, "unknown": UNKNOWN}
-        query = use_query(question.by, NETWORK_COLUMNS)
-        use = _rows(
-            database, query, {**whose, "own": list(question.pricing.own_resources)}
+    shapes = charge_expression.shapes_table()
+    labels = ("site", "vo", *labels_of(by))
+    columns = (*use_expression.keys_of(labels), *use_expression.NUMBERS)
+    asked = use_expression.use(shapes, packed.period, labels, own_resources)
+    use = [
+        charge
+        for row in engine.rows(asked)
+        for charge in _use_sums(
+            dict(zip(columns, row, strict=True)), packed.fits, packed.index, by
         )
-        holds = _rows(database, HOLD_REASONS, {**whose, "shown": SHOWN_REASONS})
-    return UseSums([_use_sum(x) for x in use], [HoldSum(**x) for x in holds])
-
-
-def _prepare(
-    database: duckdb.DuckDBPyConnection, paths: Sequence[Path], question: Question
-) -> None:
-    """Make the views and tables that the queries name."""
-    database.execute(WHOLE_SECONDS)
-    names = [literal(path) for path in paths]
-    database.read_parquet(names, hive_partitioning=False).create_view("jobs")
-    rows = [
-        (
-            index,
-            period.start_s,
-            period.end_s,
-            None if period.billing is None else period.billing.increment_s,
-            None if period.billing is None else period.billing.minimum_s,
-        )
-        for index, period in enumerate(question.periods)
     ]
-    database.execute(
-        "CREATE TABLE periods (period BIGINT, start_at BIGINT, end_at BIGINT, "
-        "increment_s BIGINT, minimum_s BIGINT)"
+    held = engine.rows(hold_expression.holds(shapes, packed.period))
+    holds = [
+        _hold_sum(dict(zip(hold_expression.COLUMNS, row, strict=True)), packed)
+        for row in held
+    ]
+    return UseSums(use, holds)
+
+
+def joined(found: Iterable[UseSums]) -> UseSums:
+    """Return the sums of several price periods together."""
+    parts = list(found)
+    return UseSums(
+        [charge for part in parts for charge in part.use],
+        [hold for part in parts for hold in part.holds],
     )
-    database.executemany("INSERT INTO periods VALUES (?, ?, ?, ?, ?)", rows)
-    database.register("fits", _fits(database, question))
 
 
-def _fits(database: duckdb.DuckDBPyConnection, question: Question) -> pa.Table:
-    """Return where each shape of the ledger's jobs is packed, in each period."""
-    shapes = [Shape(*row) for row in database.execute(SHAPES).fetchall()]
-    found: list[dict[str, Any]] = []
-    for index, period in enumerate(question.periods):
-        packer = Packer(period.types, question.pricing.vcpus_per_cpu)
-        for shape in shapes:
-            fit = packer.fit(shape)
-            if isinstance(fit, Fit):
-                found.append(_fit_row(index, shape, fit))
-    return pa.Table.from_pylist(found, _FITS)
+def shown_holds(holds: Iterable[HoldSum], vo: str | None) -> list[HoldSum]:
+    """Return what is shown of *holds* in the statement of *vo*, or in that of all."""
+    if vo is None:
+        shown = [hold for hold in holds if hold.rank_of_all < SHOWN_REASONS]
+        return sorted(shown, key=lambda hold: hold.rank_of_all)
+    shown = [
+        hold
+        for hold in holds
+        if hold.payer == vo and hold.rank_of_payer < SHOWN_REASONS
+    ]
+    return sorted(shown, key=lambda hold: hold.rank_of_payer)
 
 
-def _fit_row(period: int, shape: Shape, fit: Fit) -> dict[str, Any]:
-    return {
+def _use_sums(row: dict[str, Any], fits: Fits, period: int, by: By) -> Iterator[UseSum]:
+    """Yield the last runs of one *row* and, where there are any, those before."""
+    numbers = {name: whole(row[name]) for name in use_expression.NUMBERS}
+    instance_type = fits[row["fit"]].instance_type
+    assert instance_type is not None  # noqa: S101 - only what is packed is asked for
+    place: dict[str, Any] = {
+        "payer": payer_name(row["vo"]),
+        "name": name_of(row, by),
+        "site": row["site"],
+        "resource": RESOURCES[row["resource"]],
         "period": period,
-        "cpus_milli": shape.cpus_milli,
-        "memory_bytes": shape.memory_bytes,
-        "gpu_count": shape.gpus,
-        "instance_type": fit.instance_type,
-        "numerator": fit.share_numerator,
+        "instance_type": instance_type,
+    }
+    yield UseSum(
+        **place,
+        kind=KINDS[row["kind"]],
+        jobs=numbers["jobs"] or 0,
+        jobs_touched=numbers["touched_last"] or 0,
+        **_of_runs("last", numbers),
+        memory_used_byte_s=numbers["memory_used_byte_s"],
+        memory_held_byte_s=numbers["memory_held_byte_s"],
+        scaled_core=numbers["scaled_core"],
+        core_ms_with_scaling=numbers["core_ms_with_scaling"],
+        jobs_network=numbers["jobs_network"] or 0,
+        jobs_partial=numbers["jobs_partial"] or 0,
+        network=tuple(numbers[name] for name in NETWORK_COLUMNS),
+        counted=tuple(numbers[f"jobs_{name}"] or 0 for name in NETWORK_COLUMNS),
+    )
+    if numbers["touched_before"] or numbers["before_share_s"]:
+        yield UseSum(
+            **place,
+            kind="held" if row["was_held"] else "evicted",
+            jobs_touched=numbers["touched_before"] or 0,
+            **_of_runs("before", numbers),
+        )
+
+
+def _of_runs(which: str, numbers: dict[str, int | None]) -> dict[str, Any]:
+    """Return the sums of the last runs or of those before, by a sum's names."""
+    return {
+        "wall_s": numbers[f"{which}_s"] or 0,
+        "billed_share_s": numbers[f"{which}_share_s"] or 0,
+        "core_ms": numbers[f"{which}_core_ms"],
+        "gpu_s": numbers[f"{which}_gpu_s"] or 0,
     }
 
 
-def _rows(
-    database: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]
-) -> list[dict[str, Any]]:
-    result = database.execute(query, parameters)
-    names = [column[0] for column in result.description or []]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _use_sum(row: dict[str, Any]) -> UseSum:
-    network = tuple(row.pop(name) for name in NETWORK_COLUMNS)
-    counted = tuple(row.pop(f"jobs_{name}") for name in NETWORK_COLUMNS)
-    return UseSum(**row, network=network, counted=counted)
-
-
-@contextlib.contextmanager
-def _asked_of_files() -> Iterator[None]:
-    """Say of a file that DuckDB cannot read what the ledger says of it.
-
-    Raises:
-        LedgerError: A file cannot be read.
-    """
-    try:
-        yield
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise LedgerError(
-            "a file of the ledger is damaged", found=str(error).splitlines()[0]
-        ) from error
+def _hold_sum(row: dict[str, Any], packed: PackedPeriod) -> HoldSum:
+    instance_type = packed.fits[row.pop("fit")].instance_type
+    assert instance_type is not None  # noqa: S101 - as above
+    for name in ("jobs", "held_s", "share_s", "rank_of_all", "rank_of_payer"):
+        row[name] = whole(row[name]) or 0
+    return HoldSum(**row, period=packed.index, instance_type=instance_type)

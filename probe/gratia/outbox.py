@@ -190,6 +190,9 @@ def has_reason(box: Box, name: str) -> bool:
 def move(bundle: Path, folder: Path) -> None:
     """Durably move *bundle* into *folder*.
 
+    Only the new place is waited for: what a power cut leaves in both is moved again,
+    or sent again as the same bytes.
+
     Raises:
         LedgerError: It cannot be moved.
     """
@@ -197,7 +200,20 @@ def move(bundle: Path, folder: Path) -> None:
     try:
         bundle.rename(folder / bundle.name)
         fsync_folder(folder)
-        fsync_folder(bundle.parent)
+    except OSError as error:
+        raise write_error(bundle, error) from error
+
+
+def delete_delivered(bundle: Path) -> None:
+    """Delete a bundle that the server has.
+
+    It is not waited for: what comes back after a power cut is sent again as it was.
+
+    Raises:
+        LedgerError: It cannot be deleted.
+    """
+    try:
+        bundle.unlink(missing_ok=True)
     except OSError as error:
         raise write_error(bundle, error) from error
 

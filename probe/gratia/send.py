@@ -22,6 +22,7 @@ from probe.gratia.delivered import note_delivery
 from probe.gratia.outbox import (
     Box,
     Outbox,
+    delete_delivered,
     due_bundles,
     move,
     read_bundle,
@@ -132,7 +133,7 @@ class _Run:
         # On a full disk the note is less than the room that the deletion makes.
         with contextlib.suppress(LedgerError):
             note_delivery(self._outbox, bundle.stem, content, records, now=self._now)
-        remove(bundle)
+        delete_delivered(bundle)
 
     def _failed(self, said: str) -> None:
         self._failures += 1

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 
 from poolmeter.record import NETWORK_COLUMNS
 from reports import charge_expression
+from reports.charge_sums import flags_of
 from reports.duckdb_engine import DuckDBEngine
-from reports.engine import flags_of
 from reports.months import Month
 from reports.price_periods import PricePeriod, price_periods
 from tests.conftest import is_soak
@@ -29,7 +29,7 @@ _HOURLY = (
     ("increment_s = 1\n", "increment_s = 3600\n"),
     ("minimum_s = 60", "minimum_s = 7"),
 )
-_BOOKS = {
+BOOKS = {
     "one period": book(),
     "by the hour": book(*_HOURLY, (_RATE, _TWO_RATES)),
 }
@@ -59,7 +59,7 @@ _COUNT = st.none() | st.integers(0, 2**40) | st.sampled_from([2**53 + 1, 2**63 -
 
 
 @st.composite
-def _jobs(draw: st.DrawFn) -> dict[str, Any]:
+def garbage_jobs(draw: st.DrawFn) -> dict[str, Any]:
     return job(
         ended_at=draw(_NEAR | _TIMES),
         last_started_at=draw(st.none() | _TIMES),
@@ -74,13 +74,13 @@ def _jobs(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("prices", _BOOKS)
+@pytest.mark.parametrize("prices", BOOKS)
 @settings(max_examples=200 if is_soak() else 12)
-@given(jobs=st.lists(_jobs(), min_size=8, max_size=40))
+@given(jobs=st.lists(garbage_jobs(), min_size=8, max_size=40))
 def test_every_job_is_charged_as_the_definition_says(
     prices: str, jobs: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    periods = price_periods(_BOOKS[prices].terms, _MONTH)
+    periods = price_periods(BOOKS[prices].terms, _MONTH)
     rows = [row | {"owner": str(number)} for number, row in enumerate(jobs)]
     path = tmp_path_factory.mktemp("ledger") / "jobs.parquet"
     pq.write_table(table(*rows), path)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from poolmeter.record import NETWORK_COLUMNS
-from reports.engine import engine_over, sum_charges
+from reports.charge_sums import sum_charges
+from reports.engine import engine_over
 from reports.months import Month
 from reports.price_periods import price_periods
 from tests.conftest import is_soak

@@ -16,13 +16,12 @@ from hypothesis import given, settings
 
 from poolmeter.ledger.merge import merge_jobs
 from poolmeter.record import NETWORK_COLUMNS
-from reports.engine import files_of
+from reports.facts import read_facts
 from reports.month_sums import charge_sums
 from reports.price_book_file import PriceBook
 from reports.question import Pricing, ask
 from reports.statement import statement
 from reports.statement_data import By, Line, Statement
-from reports.use_sums import use_sums
 from tests.unit.reports_ledger import GIB, book, job, table, utc, write_ledger
 
 _WAYS: tuple[By, ...] = get_args(By)
@@ -213,7 +212,7 @@ def _exact_costs(ledger: Path, month: str) -> tuple[Fraction, Fraction]:
         for kind in period.types
     }
     charges = charge_sums(question)
-    use = use_sums(question, files_of(ledger, question.month)).use
+    use = read_facts(question).use.use
     by_lines = [
         (c.billed_share_s or 0) * rates[c.instance_type]
         for c in charges

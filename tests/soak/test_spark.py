@@ -3,11 +3,12 @@
 Needs the extra ``spark`` and Java 17 or newer.
 """
 
+import dataclasses
 import datetime as dt
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,12 @@ import pytest
 from bench.synthetic_ledger import write_synthetic_ledger
 from poolmeter.demo.run import run_demo
 from poolmeter.lazy import load
-from reports.engine import ChargeSum, engine_over, files_of, sum_charges
-from reports.ledger_side import contradicted_jobs, ledger_totals
-from reports.months import Month, parse_month
+from reports.charge_sums import ChargeSum
+from reports.facts import read_facts
 from reports.price_book_file import find_book
-from reports.price_periods import price_periods
+from reports.question import Pricing, ask
 from reports.statement_data import ContradictedJob
+from reports.use_sums import HoldSum, UseSum
 
 _JOBS = 1_000_000
 
@@ -32,7 +33,16 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
 ]
 
-_Found = tuple[set[ChargeSum], dict[str, int], tuple[ContradictedJob, ...]]
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """All that an engine was asked."""
+
+    sums: set[ChargeSum]
+    totals: Mapping[str, Mapping[str, int]]
+    contradicted: tuple[tuple[str, ContradictedJob], ...]
+    use: set[UseSum]
+    holds: set[HoldSum]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,19 +87,20 @@ def test_a_million_jobs(tmp_path: Path) -> None:
         _found(name, tmp_path, "2026-10") for name in ("duckdb", "spark")
     )
 
-    assert sum(charge.jobs for charge in by_duckdb[0]) == _JOBS
+    assert sum(charge.jobs for charge in by_duckdb.sums) == _JOBS
     assert by_duckdb == by_spark
 
 
 def _found(name: str, ledger: Path, month_name: str) -> _Found:
-    """Return every sum that the engine called *name* makes for a statement."""
-    month: Month = parse_month(month_name)
-    periods = price_periods(find_book("ec2-us-east-1-2026").terms, month)
-    with engine_over(name, files_of(ledger, month)) as engine:
-        sums = sum_charges(engine, month, periods, 1)
-        assert len(set(sums)) == len(sums)
-        return (
-            set(sums),
-            ledger_totals(engine, month, None),
-            contradicted_jobs(engine, month, None),
-        )
+    """Return everything that the engine called *name* finds for a statement."""
+    pricing = Pricing(book=find_book("ec2-us-east-1-2026"), engine=name)
+    facts = read_facts(ask(ledger, month_name, pricing, "owner", None))
+    assert len(set(facts.sums)) == len(facts.sums)
+    assert facts.use.use
+    return _Found(
+        sums=set(facts.sums),
+        totals=facts.totals,
+        contradicted=tuple(facts.contradicted),
+        use=set(facts.use.use),
+        holds=set(facts.use.holds),
+    )

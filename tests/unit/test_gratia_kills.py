@@ -20,7 +20,7 @@ from tests.soak.killed_sending import (
 def test_a_run_killed_before_any_change_of_a_file_is_made_good_by_an_upgraded_one(
     tmp_path: Path, rng: random.Random, rounds: Callable[[int, int], int]
 ) -> None:
-    step = rounds(37, 1)
+    step = rounds(53, 1)
     number = rng.randint(1, step)
     was_killed = True
     with running() as server:

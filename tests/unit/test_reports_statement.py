@@ -9,11 +9,13 @@ import pytest
 
 from poolmeter.errors import LedgerError, UsageError
 from poolmeter.ledger.gaps import Gap, add_gaps
-from reports.engine import engine_over, files_of, sum_charges
+from reports.charge_sums import sum_charges
+from reports.engine import engine_over
 from reports.lines import statement_lines
 from reports.months import parse_month
 from reports.price_book_file import find_book
 from reports.price_periods import price_periods, tariffs
+from reports.reach import files_of
 from reports.statement import statement
 from reports.statement_data import By, Statement
 from tests.unit.reports_ledger import GB, GIB, book, job, utc, write_ledger
