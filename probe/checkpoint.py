@@ -48,6 +48,24 @@ def checkpoint_path(ledger: Path, schedd: str) -> Path:
     return state_folder(ledger) / "checkpoints" / f"{file_name_of(schedd)}.jsonl"
 
 
+def known_schedds(ledger: Path) -> list[str]:
+    """Return the names of the schedds that were ever read into *ledger*, sorted.
+
+    Raises:
+        LedgerError: A checkpoint is damaged.
+    """
+    names = []
+    for path in checkpoint_path(ledger, "x").parent.glob("*.jsonl"):
+        try:
+            with path.open(encoding="utf-8") as file:
+                names.append(str(json.loads(file.readline())["schedd"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LedgerError(
+                str(path), expected="a checkpoint", found=f"{error}"
+            ) from error
+    return sorted(names)
+
+
 def load_checkpoint(ledger: Path, schedd: str) -> list[Position]:
     """Return the positions of *schedd*'s files, none before the first run.
 

@@ -14,6 +14,9 @@ from poolmeter.errors import one_line
 from probe.progress import shown
 from probe.quarantine_cli import quarantine
 from probe.run import ReaderName, RunReport, run_probe
+from probe.status import status_of
+from probe.status_text import as_data as status_data
+from probe.status_text import status_lines
 from probe.summary import as_data, note_lines, summary_line
 
 
@@ -110,6 +113,33 @@ def run(  # noqa: PLR0917 - an argument an option
         )
     _print(report, output)
     ctx.exit(report.exit_code)
+
+
+@probe.command()
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
+@shared_options
+@click.pass_context
+def status(ctx: click.Context, output: str) -> None:
+    """Say what is unread, lost, set aside, and how sure the rest is.
+
+    \b
+    Example:
+        poolmeter probe status
+    """  # noqa: D301 - click reads the control character
+    ledger = Path(settings_of(ctx).config().ledger.path)
+    found = status_of(ledger, now=dt.datetime.now(dt.UTC))
+    if output == "json":
+        click.echo(json.dumps(status_data(found), indent=2))
+        return
+    for line in status_lines(found):
+        click.echo(one_line(line))
 
 
 def schedd_name(config: Config) -> str:

@@ -144,10 +144,10 @@ def _read(path: Path) -> Kept:
             base64.b64decode(fields["ad_base64"], validate=True),
             base64.b64decode(fields["banner_base64"], validate=True),
         )
-        texts = [str(fields[n]) for n in ("schedd", "source", "kind", "reason")]
+        texts = {n: str(fields[n]) for n in ("schedd", "source", "kind", "reason")}
     except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
         raise _unreadable(path, str(error)) from error
-    return Kept(path.stem, *texts, raw)
+    return Kept(name=path.stem, raw=raw, **texts)
 
 
 def _unreadable(path: Path, found: str) -> LedgerError:

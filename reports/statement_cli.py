@@ -12,11 +12,11 @@ import click
 from poolmeter.cli import settings_of, shared_options
 from poolmeter.config import Config
 from poolmeter.errors import ExitCode
-from poolmeter.lazy import load
 from reports.closed_month import closed_path, read_closed
 from reports.closing import close_month
 from reports.monthly import monthly_statement, pricing_of
 from reports.months import parse_month
+from reports.page_renderer import page_renderer
 from reports.price_book_file import find_book
 from reports.question import By, Pricing
 from reports.render_csv import render_csv
@@ -33,11 +33,7 @@ def _text(statement: Statement) -> str:
 
 
 def _html(statement: Statement) -> str:
-    # matplotlib is not for those who read text.
-    render: Callable[[Statement], str] = load(
-        "reports.render_html:render_html", extra="reports"
-    )
-    return render(statement)
+    return page_renderer()(statement)
 
 
 _RENDERINGS: Mapping[str, Callable[[Statement], str]] = {

@@ -133,3 +133,17 @@ def test_the_parts_of_nodes_and_access_points_are_not_imported() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_page_is_written_without_a_word_where_no_home_is(ledger: Path) -> None:
+    """As for a service account under cron; matplotlib would say so."""
+    homeless = os.environ | {"HOME": "/proc/none", "MPLCONFIGDIR": "/proc/none"}
+    command = [sys.executable, "-m", "poolmeter", "report", "statement"]
+    options = ["--month=2026-10", "--format=html", "--trend=1", "--ledger", str(ledger)]
+
+    done = subprocess.run(
+        [*command, *options], env=homeless, capture_output=True, check=True
+    )
+
+    assert done.stderr == b""
+    assert b"<img" in done.stdout
