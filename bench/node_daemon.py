@@ -92,6 +92,11 @@ def fill(served: ServedNode, jobs: int) -> None:
     rng = random.Random(1)
     for begin in range(0, jobs, STEP):
         members = crowd(served, min(STEP, jobs - begin), rng)
+        refused = [member.reply for member in members if not member.attached.attach_id]
+        if refused:
+            sys.exit(
+                f"bench.node_daemon: {refused[0]} {served.log.read_text()[-2000:]}"
+            )
         all_measured(served, members)
         print(f"{begin + len(members)} jobs", file=sys.stderr)
 

@@ -1,6 +1,7 @@
 """Processes as the kernel shows them: identity, namespace, and who is at a socket."""
 
 import contextlib
+import fcntl
 import os
 import socket
 import struct
@@ -12,6 +13,9 @@ from collectors.journal.entries import Process
 
 PROC = Path("/proc")
 BOOT_ID = PROC / "sys/kernel/random/boot_id"
+
+#: ``FD_SETSIZE`` of the C library.
+SELECT_LIMIT = 1024
 
 _UCRED = struct.Struct("3i")
 
@@ -55,7 +59,7 @@ def open_process(process: Process) -> int:
         ProcessGoneError: It is gone, and its number may be another's.
     """
     try:
-        descriptor = os.pidfd_open(process.pid)
+        descriptor = _moved_up(os.pidfd_open(process.pid))
     except ProcessLookupError as error:
         raise ProcessGoneError(f"process {process.pid} is gone") from error
     # With the pidfd open the number cannot pass to another process unseen.
@@ -64,6 +68,20 @@ def open_process(process: Process) -> int:
             return descriptor
     os.close(descriptor)
     raise ProcessGoneError(f"process {process.pid} is gone")
+
+
+def _moved_up(descriptor: int) -> int:
+    """Return *descriptor* under a number that leaves the low ones free.
+
+    libnftables waits by select(2), which ends a process at a number above 1023; one
+    descriptor a job is kept, and would fill them.
+    """
+    try:
+        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, SELECT_LIMIT)
+    except OSError:
+        return descriptor  # so many are not allowed to this process
+    os.close(descriptor)
+    return moved
 
 
 def is_alive(process: Process) -> bool:
