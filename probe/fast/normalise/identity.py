@@ -71,7 +71,7 @@ def _vo_columns(
         used.append("token_groups")
     combinations, codes = _combinations([columns[name] for name in used])
     found = [
-        vo_of(Identity(**_NOBODY | dict(zip(used, values, strict=True))), rules)
+        vo_of(Identity(**(_NOBODY | _named(used, values))), rules)
         for values in combinations
     ]
     vos, sources = zip(*found, strict=True) if found else ((), ())
@@ -79,6 +79,10 @@ def _vo_columns(
         "vo": chosen(pa.array(vos, pa.string()), codes),
         "vo_source": chosen(pa.array(sources, pa.string()), codes),
     }
+
+
+def _named(names: Sequence[str], values: Sequence[str | None]) -> dict[str, Any]:
+    return dict(zip(names, values, strict=True))
 
 
 def _combinations(
