@@ -51,6 +51,9 @@ def test_an_end_on_a_full_disk_waits_and_new_jobs_start_uncounted(
         assert not ended.journaled
         assert ended.counts[EXTERNAL] == (640, 5)
         assert attached.attach_id in served.job_counters()
+        # What was written of a line until the disk was full is cut off again.
+        newest = max(served.journal.glob("*.jsonl"))
+        until(lambda: newest.read_bytes().endswith(b"\n"), "whole lines")
         refused = served.process("sleep", "60").ask()
         assert isinstance(refused, NotMeasured)
         assert refused.reason == "journal"
