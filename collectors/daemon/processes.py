@@ -5,7 +5,6 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 from collectors.errors import NodeError
@@ -84,31 +83,12 @@ def _moved_up(descriptor: int) -> int:
     return moved
 
 
-def is_alive(process: Process) -> bool:
-    """Return whether exactly that process still runs (a zombie does not)."""
-    try:
-        stat = (PROC / str(process.pid) / "stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    fields = stat.rpartition(b")")[2].split()
-    return int(fields[19]) == process.start_ticks and fields[0] not in (b"Z", b"X")
-
-
 def net_namespace(pid: int) -> int | None:
     """Return the inode of the net namespace of *pid*; ``None`` if it is gone."""
     try:
         return (PROC / str(pid) / "ns/net").stat().st_ino
     except OSError:
         return None
-
-
-def processes_in(namespace_inode: int) -> Iterator[Process]:
-    """Yield the processes that are in that net namespace now."""
-    for entry in PROC.iterdir():
-        name = entry.name
-        if name.isdecimal() and net_namespace(int(name)) == namespace_inode:
-            with contextlib.suppress(ProcessGoneError):
-                yield identify(int(name))
 
 
 def peer_of(connection: socket.socket) -> Process:

@@ -17,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from collectors.client import Client, NoDaemonError
+from collectors.daemon.processes import (
+    ProcessGoneError,
+    identify,
+    open_process,
+)
 from collectors.daemon.protocol import (
     AnyReply,
     Attach,
@@ -27,7 +32,7 @@ from collectors.daemon.protocol import (
     Request,
     Status,
 )
-from collectors.journal.entries import AnyEntry, Job
+from collectors.journal.entries import AnyEntry, Job, Process
 from collectors.journal.runs import JournalSummary, read_journal, summarise
 from collectors.links.veth import is_job_device
 from tests.root.hosts import Host
@@ -75,6 +80,8 @@ class ServedNode:
         self.capabilities = [*unit_capabilities()]
         self._nurseries: dict[str, subprocess.Popen[str]] = {}
         self.pid = 0
+        #: A number may be another process's by now: only these are ever signalled.
+        self._daemons: dict[int, Process] = {}
         self.processes: list[subprocess.Popen[str]] = []
 
     def write_config(self, **changed: object) -> None:
@@ -100,6 +107,8 @@ class ServedNode:
         nursery.stdin.write(json.dumps(order) + "\n")
         nursery.stdin.flush()
         self.pid = int(nursery.stdout.readline())
+        with contextlib.suppress(ProcessGoneError):
+            self._daemons[self.pid] = identify(self.pid)
         if wait:
             self.wait_told("READY=1")
         return self.pid
@@ -131,7 +140,14 @@ class ServedNode:
 
     def signal(self, number: int) -> None:
         """Send the daemon a signal."""
-        os.kill(self.pid, number)
+        if self.pid not in self._daemons:
+            return
+        with contextlib.suppress(ProcessGoneError):
+            pidfd = open_process(self._daemons[self.pid])
+            try:
+                signal.pidfd_send_signal(pidfd, number)
+            finally:
+                os.close(pidfd)
 
     def kill(self) -> None:
         """Kill the daemon without any warning."""
@@ -147,13 +163,19 @@ class ServedNode:
     def wait_gone(self) -> None:
         """Wait until the daemon is gone."""
         if self.pid:
-            pid = self.pid
-            until(lambda: not Path(f"/proc/{pid}").exists(), f"the end of daemon {pid}")
+            until(self._is_gone, f"the end of daemon {self.pid}")
         self._told.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             while True:  # what it told is no news of the next one
                 self._told.recv(4096)
         self._told.settimeout(LIMIT_S)
+
+    def _is_gone(self) -> bool:
+        """Return whether all threads of the daemon are gone, and so its lock."""
+        try:
+            return identify(self.pid) != self._daemons.get(self.pid)
+        except ProcessGoneError:
+            return True
 
     def restart(self) -> None:
         """Stop the daemon and start another."""
