@@ -67,12 +67,19 @@ def statement(
     *,
     by: str = "vo",
     vo: str | None = None,
-    prices: str = "ec2-us-east-1-2026",
-    vcpus_per_cpu: int = 1,
+    prices: str | None = None,
+    vcpus_per_cpu: int | None = None,
+    config: str | PathLike[str] | None = None,
 ) -> dict[str, typing.Any]:
     """Return the statement of *month* as plain data, costs as decimal strings.
 
+    It is what ``poolmeter report statement --format json`` prints: priced as the
+    configuration has it (*config*, else ``$POOLMETER_CONFIG``, else the file in
+    ``/etc``, else the defaults), and a month that was closed as it was then, unless
+    *prices* names a book.  *vcpus_per_cpu* replaces the site's setting.
+
     Raises:
+        ConfigError: The configuration cannot be read, or is not right.
         UsageError: The month or the ledger is none.
         PriceBookError: The book cannot be used.
         LedgerError: The ledger cannot be read.
@@ -80,16 +87,17 @@ def statement(
     """
     from pathlib import Path  # noqa: PLC0415 - keeps `import poolmeter` light
 
+    from poolmeter.config import load_config  # noqa: PLC0415 - as above
     from poolmeter.lazy import load  # noqa: PLC0415 - as above
 
-    find_book = load("reports.price_book_file:find_book", extra="reports")
-    make_statement = load("reports.statement:statement", extra="reports")
-    made = make_statement(
+    site_statement = load("reports.site_statement:site_statement", extra="reports")
+    made = site_statement(
         Path(ledger),
         month,
+        load_config(None if config is None else Path(config)),
         by=by,
         vo=vo,
-        book=find_book(prices),
+        prices=prices,
         vcpus_per_cpu=vcpus_per_cpu,
     )
     return typing.cast("dict[str, typing.Any]", made.to_json())

@@ -1,8 +1,6 @@
 """The ledger as a pandas frame, exact."""
 
-import calendar
 import datetime as dt
-import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,6 +12,7 @@ from poolmeter.errors import UsageError
 from poolmeter.ledger.run_differences import runs_between
 from poolmeter.ledger.scan import job_batches
 from poolmeter.ledger.schema import jobs_schema
+from poolmeter.months import parse_month
 
 
 def read_frame(
@@ -29,7 +28,7 @@ def read_frame(
     """
     names = list(columns) or jobs_schema().names
     schema = pa.schema([_field(name) for name in names])
-    first_day, last_day = month_days(month) if month else (None, None)
+    first_day, last_day = _days_of(month)
     batches = job_batches(
         Path(ledger), columns=names, first_day=first_day, last_day=last_day
     )
@@ -46,7 +45,7 @@ def read_runs_frame(
         UsageError: The month is none, or a column does not exist.
         LedgerError: The ledger cannot be read.
     """
-    first_day, last_day = month_days(month) if month else (None, None)
+    first_day, last_day = _days_of(month)
     table = runs_between(Path(ledger), first_day, last_day)
     for name in columns:
         if name not in table.schema.names:
@@ -55,21 +54,12 @@ def read_runs_frame(
     return chosen.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def month_days(month: str) -> tuple[dt.date, dt.date]:
-    """Return the first and the last day of *month*.
-
-    >>> month_days("2026-02")
-    (datetime.date(2026, 2, 1), datetime.date(2026, 2, 28))
-
-    Raises:
-        UsageError: It is no month.
-    """
-    found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", month)
-    if not found:
-        raise UsageError("month", expected="YYYY-MM, such as 2026-10", found=month)
-    year, number = int(found[1]), int(found[2])
-    days = calendar.monthrange(year, number)[1]
-    return dt.date(year, number, 1), dt.date(year, number, days)
+def _days_of(month: str | None) -> tuple[dt.date | None, dt.date | None]:
+    """Return the first and the last day of *month*; of none, both open."""
+    if month is None:
+        return None, None
+    found = parse_month(month)
+    return found.first_day, found.last_day
 
 
 def _field(name: str) -> "pa.Field[pa.DataType]":

@@ -1,7 +1,8 @@
 """Charges as ibis expressions: what each job of the ledger adds to one price period.
 
 The closed form of ``charge_intervals`` for a job whose own row is all that is known
-of it.  Its intervals are contiguous: with ``run_end`` and ``held``, the length of the
+of it; where runs are known, each interval is such a job (``reports.known_runs``).
+Its intervals are contiguous: with ``run_end`` and ``held``, the length of the
 last run, they are a residual [run_end - wall, run_end - held) where runs are missing,
 and the last run [run_end - held, run_end).
 
@@ -20,6 +21,7 @@ import ibis
 
 from poolmeter.record import NETWORK_COLUMNS, job_columns
 from reports.exact_functions import portion, product, seconds, summand
+from reports.known_runs_sql import KNOWN_KINDS
 from reports.price_book import Billing
 from reports.price_periods import PricePeriod
 
@@ -89,6 +91,15 @@ _IBIS_TYPES = {
     "list_string": "array<string>",
 }
 
+#: What an interval has that stands for its part of a job; null in a job's own row.
+INTERVAL_TYPES = {
+    "interval_end_s": "int64",
+    "interval_runs": "int32",
+    "interval_kind": "string",
+    "interval_is_last": "boolean",
+    "interval_job_wall_s": "int64",
+}
+
 #: Keys of every sum behind the labels; the bits of ``flags`` are ``FLAGS``.
 _KEYS = ("contradictions", "unbilled_reason", "fit", "flags")
 
@@ -101,6 +112,8 @@ FLAGS = (
     "is_job",
     "is_first",
     "at_end",
+    "is_last",
+    "is_known_run",
 )
 
 #: The sums of whole numbers, in their order.  Bytes belong to the period where the
@@ -130,10 +143,22 @@ class _Edges:
 
 def jobs_table(columns: tuple[str, ...] = LEDGER_COLUMNS) -> Table:
     """Return the table that engines fill from the ledger's files."""
+    return ibis.table(_types_of(columns) | INTERVAL_TYPES, name="pm_jobs")
+
+
+def replaced_table(columns: tuple[str, ...]) -> Table:
+    """Return the table of the rows of jobs for which intervals stand."""
+    return ibis.table(_types_of(columns), name="pm_replaced")
+
+
+def _types_of(columns: tuple[str, ...]) -> dict[str, str]:
     storage = {column.name: column.storage for column in job_columns()}
-    return ibis.table(
-        {name: _IBIS_TYPES[storage[name]] for name in columns}, name="pm_jobs"
-    )
+    return {name: _IBIS_TYPES[storage[name]] for name in columns}
+
+
+def is_last_of_job(jobs: Table) -> Any:  # noqa: ANN401 - a column
+    """Tell which rows are a job, or the last interval of one."""
+    return ibis.coalesce(jobs.interval_is_last, ibis.literal(value=True))
 
 
 def shapes_table() -> Table:
@@ -174,7 +199,12 @@ def placed(jobs: Table) -> Table:
         & (at.started_s + at.told <= at.ended_s),
     )
     at = at.mutate(
-        run_end=_ifelse(at.fits, _least(at.started_s + at.held, at.ended_s), at.ended_s)
+        run_end=ibis.coalesce(
+            at.interval_end_s,
+            _ifelse(at.fits, _least(at.started_s + at.held, at.ended_s), at.ended_s),
+        ),
+        is_last=is_last_of_job(at),
+        is_known_run=ibis.coalesce(at.interval_kind, "").isin(KNOWN_KINDS),
     )
     return at.mutate(run_start=at.run_end - at.held, first_start=at.run_end - at.wall)
 
@@ -195,7 +225,7 @@ def charges(
         part_s=at.to_s - at.from_s,
         run_begins=at.is_run & edges.has(at.run_start),
         residual_begins=at.is_run & (at.missing > 0) & edges.has(at.first_start),
-        is_job=edges.has(at.ended_s),
+        is_job=edges.has(at.ended_s) & at.is_last,
         at_end=edges.has(at.run_end),
     )
     at = at.mutate(lies=(at.part_s > 0) | at.run_begins | at.residual_begins)
@@ -274,7 +304,8 @@ def _flags(at: Table) -> Any:  # noqa: ANN401 - a column
         "memory_unknown": at.memory_bytes.isnull(),
         "cpu_known": at.cpu.notnull(),
     }
-    truths |= {name: at[name] for name in ("is_job", "is_first", "at_end")}
+    names = ("is_job", "is_first", "at_end", "is_last", "is_known_run")
+    truths |= {name: at[name] for name in names}
     bits = [truths[name].cast("int32") * (1 << bit) for bit, name in enumerate(FLAGS)]
     return functools.reduce(operator.add, bits)
 
@@ -304,7 +335,8 @@ def _top_ups(at: Table, billing: Billing | None) -> Any:  # noqa: ANN401
     """Return what the billing rule adds to the intervals that begin in the period."""
     if billing is None:
         return ibis.literal(0, "int64")
-    run = _top_up(at.held, ibis.literal(1, "int64"), billing)
+    stands_for = ibis.coalesce(at.interval_runs, 1).cast("int64")
+    run = _top_up(at.held, stands_for, billing)
     residual = _top_up(at.wall - at.held, at.missing, billing)
     return _ifelse(at.run_begins, run, 0) + _ifelse(at.residual_begins, residual, 0)
 

@@ -27,7 +27,8 @@ class ChargeSum:
     another way (their job ended elsewhere, say) have a sum of their own beside it.
 
     ``billed_share_s`` is billed seconds x share numerators, ``None`` where nothing
-    was priced.  ``core_ms_with_cpu`` is the core time of the jobs whose CPU time is
+    was priced.  ``runs_charged`` are those with a row of their own, ``jobs_charged``
+    the others.  ``core_ms_with_cpu`` is the core time of the jobs whose CPU time is
     known.  A count is ``None`` where no job of the group has it.
     """
 
@@ -50,6 +51,7 @@ class ChargeSum:
 
     jobs: int
     jobs_charged: int
+    runs_charged: int
     jobs_network: int
     wall_s: int
     core_ms: int | None
@@ -103,6 +105,7 @@ def _charge_sum(values: dict[str, Any], fits: Fits, period: int) -> ChargeSum:
     fate = Fate(UNBILLED, unbilled_reason) if fit == UNBILLED_FIT else fits[fit]
     numbers = {name: whole(values.pop(name)) for name in _NUMBERS}
     charges = numbers.pop("charges") or 0
+    first_charges = charges if "is_first" in flags else 0
     network = tuple(numbers.pop(name) for name in NETWORK_COLUMNS)
     named: dict[str, Any] = {**values, **numbers}
     return ChargeSum(
@@ -114,8 +117,9 @@ def _charge_sum(values: dict[str, Any], fits: Fits, period: int) -> ChargeSum:
         memory_unknown="memory_unknown" in flags,
         has_network=flags & _NETWORK,
         jobs=charges if "is_job" in flags else 0,
-        jobs_charged=charges if "is_first" in flags else 0,
-        jobs_network=charges if "at_end" in flags else 0,
+        jobs_charged=0 if "is_known_run" in flags else first_charges,
+        runs_charged=first_charges if "is_known_run" in flags else 0,
+        jobs_network=charges if {"at_end", "is_last"} <= flags else 0,
         core_ms_with_cpu=numbers["core_ms"] if "cpu_known" in flags else None,
         network=network if "at_end" in flags else _NO_NETWORK,
     )

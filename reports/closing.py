@@ -18,6 +18,7 @@ from reports.closed_month import (
     write_closed,
 )
 from reports.duckdb_connection import connection
+from reports.known_runs import run_files_of
 from reports.line import Line
 from reports.month_sums import charge_sums, lines_by_vo
 from reports.months import Month
@@ -169,6 +170,7 @@ def _inputs(question: Question) -> tuple[Input, ...]:
     ledger = question.ledger
     paths = [
         *job_files(ledger, first_day=question.month.first_day),
+        *run_files_of(ledger, question.month),
         *day_files(ledger, "gaps", first_day=question.month.first_day),
     ]
     return tuple(

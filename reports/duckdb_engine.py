@@ -14,7 +14,7 @@ from reports import exact_functions
 from reports.compiled import sql_of
 from reports.duckdb_connection import connection
 from reports.engine import Row, ShapeRow
-from reports.parquet_names import literal
+from reports.known_runs import ChargedFiles, as_charged, make_views
 
 _SHAPES = pa.schema(
     [
@@ -36,16 +36,14 @@ _OUR_ERRORS = (
 class DuckDBEngine:
     """Answers expressions over the jobs in some files of a ledger."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, files: ChargedFiles | Sequence[Path]) -> None:
         self._open = contextlib.ExitStack()
         self._database = self._open.enter_context(connection())
         for statement in exact_functions.DUCKDB:
             self._database.execute(statement)
         with _telling_of_files():
-            jobs = self._database.read_parquet(
-                [literal(path) for path in paths], hive_partitioning=False
-            )
-            jobs.create_view("pm_jobs")
+            charged = as_charged(files)
+            make_views(self._database, charged, jobs="pm_jobs", replaced="pm_replaced")
 
     def rows(self, expression: ir.Table) -> Iterator[Row]:
         """Yield the rows of *expression*; whole numbers are exact.

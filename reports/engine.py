@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import ibis.expr.types as ir
 
 from poolmeter.lazy import load
+from reports.known_runs import ChargedFiles
 
 Row = tuple[Any, ...]
 
@@ -28,7 +29,7 @@ class ShapeRow(NamedTuple):
 
 
 class Engine(Protocol):
-    """What answers expressions over ``pm_jobs`` and ``pm_shapes``."""
+    """What answers expressions over ``pm_jobs``, ``pm_replaced`` and ``pm_shapes``."""
 
     def rows(self, expression: ir.Table) -> Iterator[Row]:
         """Yield the rows of *expression*."""
@@ -51,15 +52,15 @@ ENGINES = {
 
 
 @contextlib.contextmanager
-def engine_over(name: str, paths: Sequence[Path]) -> Iterator[Engine]:
-    """Give the engine called *name*, with the jobs in the files *paths*.
+def engine_over(name: str, files: ChargedFiles | Sequence[Path]) -> Iterator[Engine]:
+    """Give the engine called *name*, with the jobs in *files*.
 
     Raises:
         LedgerError: A file cannot be read.
         MissingPartError: What the engine needs is not installed.
     """
     target, extra = ENGINES[name]
-    made: Engine = load(target, extra=extra)(paths)
+    made: Engine = load(target, extra=extra)(files)
     with contextlib.closing(made):
         yield made
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from poolmeter.errors import LedgerBusyError
 from poolmeter.ledger.gaps import Gap, read_gaps
-from reports.charge_sums import ChargeSum, sums_in
+from reports.charge_sums import ChargeSum, sum_charges, sums_in
 from reports.engine import Engine, engine_over
 from reports.fits import packed_periods
 from reports.keys import labels_of
+from reports.known_runs import all_files_of, charged_files
 from reports.ledger_side import SHOWN_JOBS, contradicted_jobs, ledger_totals
 from reports.lines import vo_of
 from reports.months import Month
 from reports.question import By, Question
-from reports.reach import files_of
 from reports.statement_data import COMPARED, ContradictedJob
 from reports.use_sums import UseSums, joined, use_sums_in
 
@@ -59,10 +59,9 @@ def read_facts(question: Question) -> Facts:
         LedgerError: A file cannot be read, or they change all the time.
     """
     for _ in range(_TRIES):
-        paths = files_of(question.ledger, question.month)
-        before = _fingerprint(paths)
-        facts = _read(question, paths)
-        if before == _fingerprint(files_of(question.ledger, question.month)):
+        before = _fingerprint(question)
+        facts = _read(question)
+        if before == _fingerprint(question):
             return facts
     raise LedgerBusyError(
         f"ledger {question.ledger}",
@@ -79,18 +78,14 @@ def read_sums(question: Question, labels: Sequence[str]) -> list[ChargeSum]:
         LedgerError: A file cannot be read.
         MissingPartError: What the engine needs is not installed.
     """
-    paths = files_of(question.ledger, question.month)
-    if not paths:
-        return []
-    pricing = question.pricing
-    with engine_over(pricing.engine, paths) as engine:
-        return [
-            charge
-            for packed in packed_periods(
-                engine, question.periods, pricing.vcpus_per_cpu
+    month, pricing = question.month, question.pricing
+    with charged_files(question.ledger, month) as charged:
+        if not charged.jobs:
+            return []
+        with engine_over(pricing.engine, charged) as engine:
+            return sum_charges(
+                engine, month, question.periods, pricing.vcpus_per_cpu, labels
             )
-            for charge in sums_in(engine, question.month, packed, labels)
-        ]
 
 
 def sum_labels(by: By) -> tuple[str, ...]:
@@ -99,13 +94,14 @@ def sum_labels(by: By) -> tuple[str, ...]:
     return ("site", "vo", *labels_of(by), *trust)
 
 
-def _read(question: Question, paths: Sequence[Path]) -> Facts:
-    """Return the facts that stand in *paths*; without any, that there are none."""
+def _read(question: Question) -> Facts:
+    """Return the facts that stand in the ledger; with no file there are none."""
     gaps = _gaps_of(question.ledger, question.month)
-    if not paths:
-        return Facts(gaps=gaps)
-    with engine_over(question.pricing.engine, paths) as engine:
-        return facts_by(engine, question, gaps)
+    with charged_files(question.ledger, question.month) as charged:
+        if not charged.jobs:
+            return Facts(gaps=gaps)
+        with engine_over(question.pricing.engine, charged) as engine:
+            return facts_by(engine, question, gaps)
 
 
 def facts_by(engine: Engine, question: Question, gaps: Sequence[Gap] = ()) -> Facts:
@@ -131,10 +127,10 @@ def facts_by(engine: Engine, question: Question, gaps: Sequence[Gap] = ()) -> Fa
     )
 
 
-def _fingerprint(paths: Sequence[Path]) -> list[tuple[str, int, int, int]]:
+def _fingerprint(question: Question) -> list[tuple[str, int, int, int]]:
     """Return name, inode, size and time of every file that a statement reads."""
     found = []
-    for path in paths:
+    for path in all_files_of(question.ledger, question.month):
         about = path.stat()
         found.append((str(path), about.st_ino, about.st_size, about.st_mtime_ns))
     return found

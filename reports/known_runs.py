@@ -17,14 +17,16 @@ import duckdb
 import pyarrow.parquet as pq
 
 from poolmeter.errors import LedgerError
-from poolmeter.ledger.layout import day_files
+from poolmeter.ledger.layout import day_files, day_of_folder
 from poolmeter.ledger.scan import job_files
 from poolmeter.ledger.schema import jobs_schema
+from poolmeter.units import SECONDS_PER_DAY
 from reports import exact_functions, known_runs_sql
 from reports.duckdb_connection import connection
 from reports.known_runs_sql import INTERVAL_COLUMNS, LIFE_DAYS, same_job
 from reports.months import Month
 from reports.parquet_names import literal, quoted
+from reports.reach import earliest_s, earliest_start_s, files_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,40 +49,77 @@ def as_charged(files: "ChargedFiles | Sequence[Path]") -> "ChargedFiles":
 
 
 def run_files_of(ledger: Path, month: Month) -> list[Path]:
-    """Return the files of runs that may belong to jobs with a part in *month*."""
-    first_day = month.first_day - dt.timedelta(days=LIFE_DAYS)
-    return day_files(ledger, "runs", first_day=first_day)
+    """Return the files of runs that may belong to jobs with a part in *month*.
+
+    Raises:
+        LedgerError: A file cannot be read.
+    """
+    day = dt.timedelta(days=1)
+    days = (day_of_folder(path.parent) for path in _jobs_in_reach(ledger, month))
+    last_day = max([month.next().first_day, *(found for found in days if found)])
+    paths = day_files(ledger, "runs", first_day=month.first_day - day * LIFE_DAYS)
+    return [
+        path
+        for path in paths
+        if (day_of_folder(path.parent) or last_day) <= last_day + day
+        or earliest_start_s(path) < month.end_s
+    ]
+
+
+def all_files_of(ledger: Path, month: Month) -> list[Path]:
+    """Return every file that says something of *month*.
+
+    Raises:
+        LedgerError: A file cannot be read.
+    """
+    runs = run_files_of(ledger, month)
+    jobs = job_files(ledger) if runs else files_of(ledger, month)
+    return [*jobs, *runs]
 
 
 @contextlib.contextmanager
-def charged_files(
-    ledger: Path, month: Month, paths: Sequence[Path]
-) -> Iterator[ChargedFiles]:
-    """Yield what *month* is made of: the files *paths* of jobs, and known runs.
+def charged_files(ledger: Path, month: Month) -> Iterator[ChargedFiles]:
+    """Yield what *month* is made of: files of jobs, and what known runs make of some.
 
     Files that are made for it are gone after the block.
 
     Raises:
         LedgerError: A file cannot be read, or there is no room for temporary ones.
     """
+    paths = files_of(ledger, month)
     runs = run_files_of(ledger, month)
     if not runs:
         yield ChargedFiles(tuple(paths))
         return
     with tempfile.TemporaryDirectory(prefix="poolmeter-") as name:
         folder = Path(name)
-        jobs = list(paths) or [_no_jobs(folder)]
-        earlier = _job_files_before(ledger, month) or [_no_jobs(folder)]
+        nothing = _no_jobs(folder)
+        near = _jobs_in_reach(ledger, month)
+        others = [path for path in job_files(ledger) if path not in set(near)]
         with _telling_of_files(), connection() as database:
             for table, files in (
                 ("run_rows", runs),
-                ("job_rows", jobs),
-                ("earlier_job_rows", earlier),
+                ("job_rows", near or [nothing]),
+                ("other_job_rows", others or [nothing]),
             ):
                 found = [literal(path) for path in files]
                 rows = database.read_parquet(found, hive_partitioning=False)
                 rows.create_view(table)
-            yield _write(database, folder, month, jobs)
+            yield _write(database, folder, month, paths or [nothing])
+
+
+def _jobs_in_reach(ledger: Path, month: Month) -> list[Path]:
+    """Return the files of jobs of which an interval may lie in *month*.
+
+    A job's known runs may lie so much earlier than its own row tells.
+    """
+    after = month.next().first_day
+    return [
+        path
+        for path in job_files(ledger, first_day=month.first_day)
+        if (day_of_folder(path.parent) or month.first_day) < after
+        or earliest_s(path) - LIFE_DAYS * SECONDS_PER_DAY < month.end_s
+    ]
 
 
 def _write(
@@ -93,6 +132,7 @@ def _write(
         database.execute(statement)
     database.execute(known_runs_sql.VIEWS)
     database.execute(f"SET VARIABLE month_start_s = {month.start_s}")
+    database.execute(f"SET VARIABLE month_end_s = {month.end_s}")
     for statements in (
         known_runs_sql.CANDIDATES,
         known_runs_sql.PAIRS_THAT_COUNT,
@@ -109,16 +149,6 @@ def _write(
     if not pq.read_metadata(intervals).num_rows:
         return ChargedFiles(tuple(jobs))
     return ChargedFiles(tuple(jobs), intervals, replaced)
-
-
-def _job_files_before(ledger: Path, month: Month) -> list[Path]:
-    """Return files of jobs that ended shortly before *month*."""
-    day = dt.timedelta(days=1)
-    return job_files(
-        ledger,
-        first_day=month.first_day - day * LIFE_DAYS,
-        last_day=month.first_day - day,
-    )
 
 
 def _no_jobs(folder: Path) -> Path:

@@ -50,8 +50,8 @@ def same_job(left: str, right: str, *, queued_at: str = "queued_at") -> str:
     )
 
 
-#: Views over ``run_rows``, ``job_rows`` (of jobs that ended in the month or later) and
-#: ``earlier_job_rows``.
+#: Views over ``run_rows``, ``job_rows`` (of jobs that may have a part in the month) and
+#: ``other_job_rows``.
 VIEWS = f"""
 CREATE TEMP VIEW known AS
 SELECT {", ".join(_KEY)}, queued_at, run, pm_seconds(started_at) AS start_s,
@@ -64,9 +64,9 @@ SELECT {", ".join(_KEY)}, queued_at, pm_seconds(ended_at) AS ended_s,
     pm_seconds(last_started_at) AS last_started_s, wall_s, last_run_wall_s, runs
 FROM job_rows;
 
-CREATE TEMP VIEW ended_earlier AS
+CREATE TEMP VIEW ended_otherwise AS
 SELECT {", ".join(_KEY)}, queued_at, pm_seconds(ended_at) AS ended_s
-FROM earlier_job_rows;
+FROM other_job_rows;
 """
 
 #: Runs that say more than their job's own row does, or may be of a job whose QDate is
@@ -84,6 +84,7 @@ WHERE NOT (k.queued_at IS NOT DISTINCT FROM e.queued_at AND k.run = 0 AND e.runs
 CREATE TEMP TABLE strays AS
 SELECT k.* FROM known k
 WHERE k.end_s >= getvariable('month_start_s')
+  AND k.start_s < getvariable('month_end_s')
   AND NOT EXISTS (FROM ended e WHERE {same_job("k", "e")});
 """
 
@@ -92,8 +93,8 @@ WHERE k.end_s >= getvariable('month_start_s')
 PAIRS_THAT_COUNT = f"""
 DELETE FROM pairs p WHERE NOT is_exact AND (
     EXISTS (FROM ended e WHERE {same_job("p", "e")})
-    OR EXISTS (FROM ended_earlier e WHERE {same_job("p", "e")})
-    OR EXISTS (FROM ended_earlier e WHERE {_same_number("p", "e")}
+    OR EXISTS (FROM ended_otherwise e WHERE {same_job("p", "e")})
+    OR EXISTS (FROM ended_otherwise e WHERE {_same_number("p", "e")}
                AND e.ended_s + {END_SLACK_S} >= p.start_s)
     OR EXISTS (FROM pairs o WHERE {_same_number("p", "o")} AND p.run = o.run
                AND p.queued_at IS NOT DISTINCT FROM o.queued_at
@@ -102,7 +103,7 @@ DELETE FROM pairs p WHERE NOT is_exact AND (
 
 DELETE FROM strays s WHERE
     EXISTS (FROM pairs p WHERE {same_job("s", "p")} AND s.run = p.run)
-    OR EXISTS (FROM ended_earlier e WHERE {_same_number("s", "e")}
+    OR EXISTS (FROM ended_otherwise e WHERE {_same_number("s", "e")}
                AND (s.queued_at IS NOT DISTINCT FROM e.queued_at
                     OR e.ended_s + {END_SLACK_S} >= s.start_s));
 """

@@ -1,9 +1,9 @@
 """The ledger's own side of a reconciliation: counted apart from the charges.
 
-Nothing here uses ``charge_intervals`` or ``charge_expression``: the place of a job's
-seconds is derived again in closed form.  A job whose row is all that is known of it
-held its slot for wall_s seconds that end with its last run, whatever part of them
-belongs to which run.
+Nothing here uses ``charge_intervals`` or ``charge_expression``.  A job whose row is all
+that is known of it held its slot for wall_s seconds that end with its last run,
+whatever part of them belongs to which run: that is derived again in closed form.  Of a
+job with intervals of its runs, its own row counts, less what lies in other months.
 """
 
 from collections import Counter, defaultdict
@@ -12,9 +12,15 @@ from typing import Any
 import ibis
 
 from poolmeter.record import NETWORK_COLUMNS
-from reports.charge_expression import Table, jobs_table
+from reports.charge_expression import (
+    Table,
+    is_last_of_job,
+    jobs_table,
+    replaced_table,
+)
 from reports.engine import Engine
 from reports.exact_functions import seconds, summand
+from reports.known_runs_sql import QUEUED, QUEUED_EXITED
 from reports.months import Month
 from reports.payer_expression import payer_of
 from reports.statement_data import COMPARED, UNKNOWN, ContradictedJob
@@ -48,20 +54,44 @@ def ledger_totals(engine: Engine, month: Month) -> dict[str, dict[str, int]]:
     Raises:
         LedgerError: A file cannot be read.
     """
-    jobs = _in_month((*_TIMES, "cluster_id", *NETWORK_COLUMNS), month)
-    jobs = jobs.mutate(part=jobs.cluster_id % _PARTS)
-    counted = [summand(jobs.is_job.cast("int64")), summand(jobs.month_s)]
-    counted += [
-        summand(ibis.ifelse(jobs.has_bytes, jobs[name], 0)) for name in NETWORK_COLUMNS
-    ]
-    sums = jobs.group_by(["payer", "part"]).aggregate(
-        **{name: part.sum() for name, part in zip(COMPARED, counted, strict=True)}
+    columns = (*_TIMES, "cluster_id", *NETWORK_COLUMNS)
+    rows = _in_month(columns, month)
+    queued = ibis.coalesce(rows.interval_kind, "").isin((QUEUED, QUEUED_EXITED))
+    rows = rows.mutate(counts_whole=rows.interval_end_s.isnull() | queued)
+    inside = rows.filter(rows.counts_whole).mutate(
+        counted_jobs=rows.is_job.cast("int64"), counted_s=rows.month_s
+    )
+    elsewhere = rows.filter(~rows.counts_whole).mutate(
+        counted_jobs=rows.is_job.cast("int64") * 0,
+        counted_s=rows.wall - rows.month_s,
+        has_bytes=~rows.has_bytes,
+    )
+    jobs = replaced_table(columns)
+    is_job = seconds(jobs.ended_at).between(month.start_s, month.end_s - 1)
+    jobs = jobs.mutate(
+        payer=payer_of(jobs),
+        counted_jobs=is_job.cast("int64"),
+        counted_s=_known(jobs.wall_s),
+        has_bytes=jobs.ended_at.notnull(),
     )
     totals: dict[str, Counter[str]] = defaultdict(Counter)
-    for payer, _, *values in engine.rows(sums):
-        for name, value in zip(COMPARED, values, strict=True):
-            totals[payer][name] += int(value or 0)
+    for table, sign in ((inside, 1), (jobs, 1), (elsewhere, -1)):
+        for payer, _, *values in engine.rows(_summed(table)):
+            for name, value in zip(COMPARED, values, strict=True):
+                totals[payer][name] += sign * int(value or 0)
     return {payer: dict(counts) for payer, counts in totals.items()}
+
+
+def _summed(rows: Table) -> Table:
+    """Return the sums of what is counted, and of the bytes of rows that have them."""
+    rows = rows.mutate(part=rows.cluster_id % _PARTS)
+    counted = [summand(rows.counted_jobs), summand(rows.counted_s)]
+    counted += [
+        summand(ibis.ifelse(rows.has_bytes, rows[name], 0)) for name in NETWORK_COLUMNS
+    ]
+    return rows.group_by(["payer", "part"]).aggregate(
+        **{name: part.sum() for name, part in zip(COMPARED, counted, strict=True)}
+    )
 
 
 def contradicted_jobs(
@@ -86,6 +116,10 @@ def contradicted_jobs(
         "month_s",
         job=jobs.schedd + "#" + number,
     )
+    named = named.group_by(["payer", "owner", "contradictions", "job"]).aggregate(
+        month_s=summand(named.month_s).sum()
+    )
+    named = named.select("payer", "owner", "contradictions", "month_s", "job")
     order = [named.month_s.desc(), named.job]
     place: Any = ibis.row_number().over(group_by="payer", order_by=order)
     numbered = named.mutate(place=place)
@@ -107,7 +141,8 @@ def _in_month(columns: tuple[str, ...], month: Month) -> Table:
     start_s: Any = ibis.greatest(jobs.end_s - jobs.wall.fill_null(0), month.start_s)
     return jobs.mutate(
         payer=payer_of(jobs),
-        is_job=jobs.ended_s.between(month.start_s, month.end_s - 1),
+        is_job=jobs.ended_s.between(month.start_s, month.end_s - 1)
+        & is_last_of_job(jobs),
         has_bytes=jobs.end_s.between(month.start_s, month.end_s - 1),
         month_s=ibis.greatest(0, _least(jobs.end_s, month.end_s) - start_s),
     )
@@ -127,11 +162,10 @@ def _placed(jobs: Table) -> Table:
     fits = has_run & (jobs.started_s + jobs.told_s <= jobs.ended_s).fill_null(
         ibis.literal(value=False)
     )
-    return jobs.mutate(
-        end_s=ibis.ifelse(
-            fits, ibis.least(jobs.started_s + run_s, jobs.ended_s), jobs.ended_s
-        )
+    own_end_s = ibis.ifelse(
+        fits, ibis.least(jobs.started_s + run_s, jobs.ended_s), jobs.ended_s
     )
+    return jobs.mutate(end_s=ibis.coalesce(jobs.interval_end_s, own_end_s))
 
 
 def _known(wall_s: Any) -> Any:  # noqa: ANN401 - a column

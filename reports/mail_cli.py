@@ -19,7 +19,7 @@ from reports.monthly import monthly_statement, pricing_of
 from reports.months import Month, parse_month
 from reports.question import By
 from reports.readings import Readings
-from reports.statement_cli import pricing_for
+from reports.site_statement import pricing_for
 from reports.statement_data import Statement
 
 

@@ -60,6 +60,29 @@ def earliest_s(path: Path) -> int:
         ) from error
 
 
+def earliest_start_s(path: Path) -> int:
+    """Return a second before which no run in the file of runs began, by its footer.
+
+    Raises:
+        LedgerError: The file cannot be read.
+    """
+    try:
+        footer = pq.read_metadata(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise LedgerError(
+            "a file of the ledger cannot be read or is damaged", found=str(error)
+        ) from error
+    names = [footer.schema.column(index).path for index in range(footer.num_columns)]
+    found = []
+    for index in range(footer.num_row_groups):
+        column = footer.row_group(index).column(names.index("started_at"))
+        statistics: Any = column.statistics
+        if statistics is None or not statistics.has_min_max:
+            return _ALWAYS_S
+        found.append(int(statistics.min.timestamp()) - 1)
+    return min(found, default=2**63)
+
+
 @functools.lru_cache(maxsize=10_000)
 def _earliest_s(path: Path, inode: int, size_bytes: int, mtime_ns: int) -> int:  # noqa: ARG001
     """Read the footer; the further arguments tell whether the file is the same."""

@@ -8,6 +8,7 @@ one moment.
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 
+from poolmeter.ledger.layout import day_files
 from poolmeter.ledger.scan import job_files
 from reports.duckdb_connection import connection
 from reports.facts import Facts, read_facts, read_sums, sum_labels
@@ -15,7 +16,7 @@ from reports.line import joined
 from reports.month_sums import lines_by_vo
 from reports.parquet_names import literal
 from reports.question import Question
-from reports.reach import earliest_s
+from reports.reach import earliest_s, earliest_start_s
 from reports.statement_data import Line
 
 #: No interval begins earlier than once the wall time before a job's end or last start.
@@ -69,7 +70,9 @@ class Readings:
             LedgerError: A file cannot be read.
         """
         if ledger not in self._first_use_s:
-            self._first_use_s[ledger] = _first_use_s(job_files(ledger))
+            self._first_use_s[ledger] = _first_use_s(
+                job_files(ledger), day_files(ledger, "runs")
+            )
         return self._first_use_s[ledger]
 
 
@@ -87,13 +90,13 @@ def _key(question: Question) -> Hashable:
     )
 
 
-def _first_use_s(paths: list[Path]) -> int | None:
+def _first_use_s(paths: list[Path], runs: list[Path]) -> int | None:
     """Return the least of all files' first seconds.
 
     Files are read in the order of the bounds in their footers, until no other can
     begin earlier: mostly one or two of them.
     """
-    found: int | None = None
+    found = min(map(earliest_start_s, runs), default=None)
     with connection() as database:
         for bound_s, path in sorted((earliest_s(path), path) for path in paths):
             if found is not None and found <= bound_s:

@@ -11,13 +11,24 @@ import ibis.expr.types as ir
 
 from poolmeter.errors import LedgerError
 from poolmeter.lazy import load
+from poolmeter.record import JOB_KEY
 from reports import exact_functions
 from reports.compiled import sql_of
 from reports.engine import Row, ShapeRow
+from reports.known_runs import ChargedFiles, as_charged
+from reports.known_runs_sql import INTERVAL_COLUMNS
 
 _SHAPES = ", ".join(
     f"{name} {'INT' if name == 'fit' else 'BIGINT'}" for name in ShapeRow._fields
 )
+
+#: Names of types in DuckDB's SQL, in Spark's.
+_SPARK_TYPES = {
+    "BIGINT": "BIGINT",
+    "INTEGER": "INT",
+    "VARCHAR": "STRING",
+    "BOOLEAN": "BOOLEAN",
+}
 
 
 class SparkEngine:
@@ -27,7 +38,7 @@ class SparkEngine:
         MissingPartError: PySpark is not installed.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, files: ChargedFiles | Sequence[Path]) -> None:
         self._errors = load("pyspark.errors:PySparkException", extra="spark")
         builder = load("pyspark.sql:SparkSession", extra="spark").builder
         self._spark = (
@@ -39,8 +50,24 @@ class SparkEngine:
         )
         for statement in exact_functions.SPARK:
             self._spark.sql(statement)
-        names = [_literal(path) for path in paths]
-        self._spark.read.parquet(*names).createOrReplaceTempView("pm_jobs")
+        self._make_views(as_charged(files))
+
+    def _make_views(self, charged: ChargedFiles) -> None:
+        """Make the views as :func:`reports.known_runs.make_views` does."""
+        jobs = self._spark.read.parquet(*map(_literal, charged.jobs))
+        replaced = jobs.limit(0)
+        intervals = None
+        if charged.intervals is not None and charged.replaced is not None:
+            replaced = self._spark.read.parquet(_literal(charged.replaced))
+            intervals = self._spark.read.parquet(_literal(charged.intervals))
+            is_same = [jobs[name].eqNullSafe(replaced[name]) for name in JOB_KEY]
+            jobs = jobs.join(replaced.select(*JOB_KEY), is_same, "left_anti")
+        for name, kind in INTERVAL_COLUMNS.items():
+            jobs = jobs.selectExpr("*", f"CAST(NULL AS {_SPARK_TYPES[kind]}) AS {name}")
+        if intervals is not None:
+            jobs = jobs.unionByName(intervals)
+        jobs.createOrReplaceTempView("pm_jobs")
+        replaced.createOrReplaceTempView("pm_replaced")
 
     def rows(self, expression: ir.Table) -> Iterator[Row]:
         """Yield the rows of *expression*; sums come as whole ``Decimal``.
@@ -64,7 +91,7 @@ class SparkEngine:
 
     def close(self) -> None:
         """Take our tables away; the session may be somebody else's."""
-        for name in ("pm_jobs", "pm_shapes"):
+        for name in ("pm_jobs", "pm_replaced", "pm_shapes"):
             self._spark.catalog.dropTempView(name)
 
 

@@ -75,7 +75,7 @@ def statement_of(question: Question, facts: Facts | None = None) -> Statement:
         unpriced=asides(sums, UNPRICED),
         unbilled=asides(sums, UNBILLED),
         interval_source={
-            "runs": 0,
+            "runs": sum(c.runs_charged for c in sums if c.outcome != UNBILLED),
             "job": sum(c.jobs_charged for c in sums if c.outcome != UNBILLED),
         },
         memory_unknown=memory_unknown(sums),

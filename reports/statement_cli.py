@@ -10,18 +10,16 @@ from typing import get_args
 import click
 
 from poolmeter.cli import settings_of, shared_options
-from poolmeter.config import Config
 from poolmeter.errors import ExitCode
 from reports.closed_month import closed_path, read_closed
 from reports.closing import close_month
-from reports.monthly import monthly_statement, pricing_of
 from reports.months import parse_month
 from reports.page_renderer import page_renderer
-from reports.price_book_file import find_book
-from reports.question import By, Pricing
+from reports.question import By
 from reports.render_csv import render_csv
 from reports.render_json import render_json
 from reports.render_text import DEFAULT_WIDTH, render_text
+from reports.site_statement import pricing_for, site_statement
 from reports.statement_data import Statement
 from reports.text_words import encodable
 from reports.trend import MONTHS
@@ -99,10 +97,9 @@ def statement_command(
     """  # noqa: D301 - click reads the control character
     config = settings_of(ctx).config()
     ledger = Path(config.ledger.path)
-    pricing = pricing_for(config, prices)
-    if prices is None:
-        pricing = pricing_of(ledger, month, pricing)
-    result = monthly_statement(ledger, month, pricing, by=by, vo=vo, months=months)
+    result = site_statement(
+        ledger, month, config, by=by, vo=vo, prices=prices, months=months
+    )
     text = _RENDERINGS[output](result)
     click.echo(_in_encoding(text, output), nl=False)
     return ExitCode.DONE if result.difference == 0 else ExitCode.FAILED
@@ -138,20 +135,6 @@ def close_command(ctx: click.Context, *, month: str, prices: str | None) -> int:
     path = closed_path(ledger, parse_month(month))
     click.echo(f"{month} closed at {total} {closed.book.currency}: {path}")
     return ExitCode.DONE
-
-
-def pricing_for(config: Config, prices: str | None) -> Pricing:
-    """Return how the site prices use, by the book called *prices* if one is named.
-
-    Raises:
-        PriceBookError: There is none, or it is not right.
-    """
-    return Pricing(
-        book=find_book(prices or config.report.prices),
-        vcpus_per_cpu=config.report.vcpus_per_cpu,
-        own_resources=config.report.own_resources,
-        engine=config.report.engine,
-    )
 
 
 def _in_encoding(text: str, output: str) -> str | bytes:

@@ -7,6 +7,10 @@ are the same.
 
 A job is its last run, [end - last, end), and the runs before it, which are contiguous
 with it: [end - wall, end - last).
+
+Where runs are known, each interval of a job comes as a row of its own
+(``reports.known_runs``); only the last one tells how the job ended.  A run of a job
+that is still queued counts as one before the last, unless it ended by itself.
 """
 
 import dataclasses
@@ -15,8 +19,9 @@ from typing import Any
 import ibis
 
 from poolmeter.record import NETWORK_COLUMNS
-from reports.charge_expression import LONGEST_S, Table, jobs_table
+from reports.charge_expression import LONGEST_S, Table, is_last_of_job, jobs_table
 from reports.exact_functions import portion, product, seconds, summand
+from reports.known_runs_sql import QUEUED_EXITED
 from reports.price_periods import PricePeriod
 from reports.use_kinds import KINDS, RESOURCES, SCALING_UNIT, SHORT_S
 
@@ -143,7 +148,10 @@ def use(
         for name in NETWORK_COLUMNS
     }
     totals |= {name: summand(count).sum() for name, count in bytes_of.items()}
-    totals |= {f"jobs_{name}": count.count() for name, count in bytes_of.items()}
+    totals |= {
+        f"jobs_{name}": count.count(where=jobs.has_jobs_bytes)
+        for name, count in bytes_of.items()
+    }
     return jobs.group_by(keys).aggregate(**totals).order_by(keys)
 
 
@@ -200,7 +208,7 @@ def _ended(jobs: Table) -> Table:
             jobs.memory_provisioned_bytes, jobs.memory_requested_bytes
         ),
         gpu_count=jobs.gpus.fill_null(0).cast("int64"),
-        one=ibis.literal(1, "int64"),
+        one=ibis.coalesce(jobs.interval_runs, 1).cast("int64"),
         earlier=jobs.runs.cast("int64") - 1,
     )
     is_run = (jobs.wall > 0) | (jobs.runs > 0)
@@ -211,7 +219,7 @@ def _ended(jobs: Table) -> Table:
     return jobs.mutate(
         is_run=is_run,
         before=jobs.wall - jobs.last,
-        end_s=_ifelse(fits, end, jobs.ended_s),
+        end_s=ibis.coalesce(jobs.interval_end_s, _ifelse(fits, end, jobs.ended_s)),
     )
 
 
@@ -223,8 +231,9 @@ def _in_period(jobs: Table, edges: _Period) -> Table:
         part_before_s=edges.part(jobs.first, jobs.last_from),
         last_begins=jobs.is_run & edges.has(jobs.last_from),
         before_begins=(jobs.runs > 1) & edges.has(jobs.first),
-        is_job=edges.has(jobs.ended_s),
+        is_job=edges.has(jobs.ended_s) & is_last_of_job(jobs),
         has_bytes=edges.has(jobs.end_s),
+        has_jobs_bytes=edges.has(jobs.end_s) & is_last_of_job(jobs),
         # How much of the job's own seconds had passed when its part here began.
         passed_s=_greatest(edges.start_s - jobs.first, 0),
     )
@@ -234,11 +243,19 @@ def _kind(jobs: Table) -> Any:  # noqa: ANN401
     """Return the place in ``KINDS`` of the last run."""
     removed = jobs.job_status == "removed"
     failed = jobs.exit_signal.notnull() | (jobs.exit_code.fill_null(0) != 0)
+    told = is_last_of_job(jobs) | (
+        ibis.coalesce(jobs.interval_kind, "") == QUEUED_EXITED
+    )
     return ibis.cases(
+        (~told & was_held(jobs), KINDS.index("held")),
+        (~told, KINDS.index("evicted")),
         (removed & was_held(jobs), KINDS.index("held")),
         (removed, KINDS.index("removed")),
         (failed, KINDS.index("failed")),
-        (jobs.wall < SHORT_S, KINDS.index("short")),
+        (
+            ibis.coalesce(jobs.interval_job_wall_s, jobs.wall) < SHORT_S,
+            KINDS.index("short"),
+        ),
         else_=KINDS.index("good"),
     ).cast("int32")
 
@@ -275,8 +292,8 @@ def _numbers(jobs: Table) -> dict[str, Any]:
     partial = (jobs.network_trust == "partial").fill_null(ibis.literal(value=False))
     truths = {
         "jobs": jobs.is_job,
-        "jobs_network": jobs.has_bytes,
-        "jobs_partial": jobs.has_bytes & partial,
+        "jobs_network": jobs.has_jobs_bytes,
+        "jobs_partial": jobs.has_jobs_bytes & partial,
         "touched_last": jobs.is_job | (jobs.part_last_s > 0),
         "touched_before": jobs.part_before_s > 0,
     }

@@ -17,7 +17,7 @@ from reports.compare.render import (
 )
 from reports.question import By
 from reports.render_text import DEFAULT_WIDTH
-from reports.statement_cli import pricing_for
+from reports.site_statement import pricing_for
 from reports.text_words import encodable
 
 _BOOKS = 2

@@ -15,7 +15,7 @@ from poolmeter.errors import ExitCode
 from poolmeter.lazy import load
 from reports.policy.render import render_policy_json, render_policy_text
 from reports.render_text import DEFAULT_WIDTH
-from reports.statement_cli import pricing_for
+from reports.site_statement import pricing_for
 from reports.text_words import encodable
 
 _EXTRA = "reports,probe"

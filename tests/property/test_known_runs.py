@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 
 from poolmeter.ledger.merge import merge_jobs
-from poolmeter.ledger.scan import job_files
 from poolmeter.ledger.schema import jobs_schema
 from reports.charge_intervals import Interval, JobTimes, charge_intervals
 from reports.known_runs import charged_files
@@ -154,7 +153,7 @@ def _assert_nothing_is_lost(row: dict[str, Any], rows: list[dict[str, Any]]) -> 
 def _intervals(ledger: Path) -> dict[int, list[dict[str, Any]]]:
     """Return the interval rows of each job, in their order."""
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    with charged_files(ledger, _MONTH, job_files(ledger)) as charged:
+    with charged_files(ledger, _MONTH) as charged:
         if charged.intervals is None or charged.replaced is None:
             return {}
         rows = pq.read_table(charged.intervals).to_pylist()

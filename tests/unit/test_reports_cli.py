@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import poolmeter
 from poolmeter.cli import main
 from tests.unit.reports_ledger import BOOK_TOML, job, write_ledger
 
@@ -147,3 +148,25 @@ def test_a_page_is_written_without_a_word_where_no_home_is(ledger: Path) -> None
 
     assert done.stderr == b""
     assert b"<img" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_library_gives_what_the_command_prints(
+    capsys: pytest.CaptureFixture[str], ledger: Path, tmp_path: Path, *, closed: bool
+) -> None:
+    """With the configured book and settings, and a closed month as it was closed."""
+    book = tmp_path / "site.toml"
+    book.write_text(BOOK_TOML)
+    config = tmp_path / "poolmeter.toml"
+    config.write_text(f'[report]\nprices = "{book}"\nvcpus_per_cpu = 2\n')
+    options = ["--config", str(config), "--ledger", str(ledger)]
+    if closed:
+        assert _run(capsys, "report", "close", "2026-10", *options)[0] == 0
+        config.write_text('[report]\nprices = "ec2-us-east-1-2026"\n')
+
+    made = poolmeter.statement(ledger, "2026-10", by="owner", config=config)
+
+    command = ["report", "statement", "--month=2026-10", "--by=owner", "--format=json"]
+    assert made == json.loads(_run(capsys, *command, *options)[1])
+    assert made["vcpus_per_cpu"] == 2
+    assert (made["closing"] is not None) is closed
