@@ -88,6 +88,28 @@ def read_sums(question: Question, labels: Sequence[str]) -> list[ChargeSum]:
             )
 
 
+def read_payers(question: Question) -> frozenset[str]:
+    """Return the VOs whose jobs count or ran in the question's month.
+
+    Raises:
+        LedgerError: A file cannot be read.
+    """
+    with charged_files(question.ledger, question.month) as charged:
+        if not charged.jobs:
+            return frozenset()
+        with engine_over(question.pricing.engine, charged) as engine:
+            return payers_of(ledger_totals(engine, question.month))
+
+
+def payers_of(totals: Mapping[str, Mapping[str, int]]) -> frozenset[str]:
+    """Return the VOs in *totals* that have anything.
+
+    >>> sorted(payers_of({"cms": {"jobs": 1}, "lhcb": {"jobs": 0, "wall_s": 0}}))
+    ['cms']
+    """
+    return frozenset(vo for vo, counts in totals.items() if any(counts.values()))
+
+
 def sum_labels(by: By) -> tuple[str, ...]:
     """Return the labels by which the charges of a statement *by* are summed."""
     trust = ("network_trust", "network_missing_reason", "time_trust")

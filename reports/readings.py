@@ -11,7 +11,7 @@ from pathlib import Path
 from poolmeter.ledger.layout import day_files
 from poolmeter.ledger.scan import job_files
 from reports.duckdb_connection import connection
-from reports.facts import Facts, read_facts, read_sums, sum_labels
+from reports.facts import Facts, payers_of, read_facts, read_sums, sum_labels
 from reports.line import joined
 from reports.month_sums import lines_by_vo
 from reports.parquet_names import literal
@@ -62,6 +62,11 @@ class Readings:
         if question.vo is not None:
             return of_vos.get(question.vo, ())
         return joined(line for lines in of_vos.values() for line in lines)
+
+    def payers(self) -> frozenset[str]:
+        """Return the VOs with use in the months whose facts have been read."""
+        found = [payers_of(facts.totals) for facts in self._facts.values()]
+        return frozenset().union(*found)
 
     def first_use_s(self, ledger: Path) -> int | None:
         """Return a second before which no job of *ledger* held a slot.
