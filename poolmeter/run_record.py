@@ -70,7 +70,9 @@ class RunRecord:
     started_at: Timestamp = _column("JobCurrentStartDate, else ShadowBday")
     ended_at: Timestamp = _column("EpochWriteDate: when the shadow wrote the run down")
     wall_s: Int64 = _column("from started_at to ended_at, 0 where the start is later")
-    ending: Text = _column("exited, evicted, held, or lost (no word of its end)")
+    ending: Text = _column(
+        "exited, evicted, held (where VacateReasonCode tells; 23.9.6 does not), or lost"
+    )
     cpu_user_ms: Int64 | None = _column("RemoteUserCpu: a lower bound if evicted")
     cpu_system_ms: Int64 | None = _column("RemoteSysCpu: a lower bound if evicted")
     cpus_milli: Int32 | None = _column(

@@ -46,9 +46,17 @@ class Ledger:
         """Run the probe once, if there is a history yet."""
         if not self.ap.history_file.exists():
             return
+        self.read("--history", str(self.ap.history_file))
+
+    def read(self, *sources: str) -> None:
+        """Run the probe once over *sources*, given as options."""
         rotations = len(self.ap.history_files()) - 1
         done = subprocess.run(
-            self._command(), cwd=REPOSITORY, capture_output=True, check=False, text=True
+            [*self._command(), *sources],
+            cwd=REPOSITORY,
+            capture_output=True,
+            check=False,
+            text=True,
         )
         summary = json.loads(done.stdout or "{}")
         self.runs.append(ProbeRun(done.returncode, summary, done.stderr, rotations))
@@ -59,8 +67,7 @@ class Ledger:
         config.touch()
         return [
             *(sys.executable, "-m", "poolmeter", "--config", str(config)),
-            *("probe", "run", "--history", str(self.ap.history_file)),
-            *("--schedd", self.schedd, "--ledger", str(self.path)),
+            *("probe", "run", "--schedd", self.schedd, "--ledger", str(self.path)),
             *("--format", "json"),
         ]
 

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from poolmeter.ledger.scan import read_table
+from poolmeter.ledger.tables import runs_schema
+from probe.run_reconciliation import reconcile_runs
+from reports.charge_intervals import JobTimes, charge_intervals
 from tests.pool import rootfs
 from tests.pool.endings import CONFIG, CPU_S, MACHINES, Endings, job_ids, submitted
 from tests.pool.errors import PoolError
@@ -37,6 +41,8 @@ class Outcome:
     jobs: dict[str, list[JobId]]
     node: Told
     ce: Told
+    per_job: Ledger
+    with_runs: Ledger
 
     def rows(self, name: str) -> list[Row]:
         """Return the rows of the jobs with one ending."""
@@ -78,7 +84,15 @@ def outcome(pool_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Outco
             raise
         node.probe()
         ce.probe()
-        return Outcome(endings.jobs, told(node), told(ce))
+        per_job, with_runs = (
+            Ledger(pool.ap, node.schedd, folder / name) for name in ("files", "runs")
+        )
+        per_job.read("--per-job-dir", str(pool.ap.per_job_folder))
+        with_runs.read(
+            *("--history", str(pool.ap.history_file)),
+            *("--epoch-history", str(pool.ap.epoch_file)),
+        )
+        return Outcome(endings.jobs, told(node), told(ce), per_job, with_runs)
 
 
 def told(ledger: Ledger) -> Told:
@@ -146,6 +160,78 @@ def test_core_time_is_wall_time_in_the_slot_that_was_had(outcome: Outcome) -> No
         if row["runs"] <= 1:
             expected = row["wall_s"] * row["cpus_milli"]
             assert abs(expected - row["core_ms"]) <= row["cpus_milli"], str(id_of(row))
+
+
+# Other sources of the same jobs
+
+
+def test_per_job_files_give_the_same_rows(outcome: Outcome) -> None:
+    (run,) = outcome.per_job.runs
+    assert (run.exit_code, run.messages) == (0, "")
+    found, expected = outcome.per_job.rows(), outcome.node.rows
+    assert len(found) == len(expected) >= 200
+    assert sorted(found, key=id_of) == sorted(expected, key=id_of)
+
+
+def test_the_jobs_and_their_runs_agree(outcome: Outcome) -> None:
+    """A second a run: the schedd and the shadow each round to whole ones."""
+    (run,) = outcome.with_runs.runs
+    assert (run.exit_code, run.messages) == (0, "")
+    assert run.summary["runs_inserted"] >= 190
+    today = dt.datetime.now(dt.UTC).date()
+    days = today - dt.timedelta(days=2), today + dt.timedelta(days=1)
+    found = reconcile_runs(outcome.with_runs.path, *days)
+    assert found is not None
+    assert (found.jobs_with_missing_runs, found.runs_of_queued_jobs) == (0, 0)
+    assert (found.jobs_beyond_a_second, found.jobs_with_all_runs > 0) == (0, True)
+
+
+def runs_of(outcome: Outcome, name: str) -> list[Row]:
+    """Return the runs of the only job with this ending, in their order."""
+    found: list[Row] = read_table(
+        outcome.with_runs.path, "runs", runs_schema()
+    ).to_pylist()
+    (job,) = outcome.jobs[name]
+    return sorted((r for r in found if id_of(r) == job), key=lambda r: r["run"])
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("evicted", "evicted"),
+        # 23.9.6 writes the code 0 for a hold, and tells a lost starter by another.
+        ("released", "evicted"),
+        ("starter_killed", "evicted"),
+        ("retried", "exited"),
+    ],
+)
+def test_the_two_runs_of_a_job_end_as_they_did(
+    outcome: Outcome, name: str, first: str
+) -> None:
+    endings = [row["ending"] for row in runs_of(outcome, name)]
+    assert endings == [first, "exited"]
+
+
+def test_the_charge_intervals_are_the_runs(outcome: Outcome) -> None:
+    """Their lengths sum to the wall time; both runs are where they were."""
+    for name in ("evicted", "released"):
+        row, runs = outcome.row(name), runs_of(outcome, name)
+        times = JobTimes(
+            ended_s=int(row["ended_at"].timestamp()),
+            last_started_s=int(row["last_started_at"].timestamp()),
+            wall_s=row["wall_s"],
+            last_run_wall_s=row["last_run_wall_s"],
+            runs=row["runs"],
+        )
+        known = [
+            (int(r["started_at"].timestamp()), int(r["ended_at"].timestamp()))
+            for r in runs
+        ]
+        intervals = charge_intervals(times, known)
+        assert sum(i.end_s - i.start_s for i in intervals) == row["wall_s"]
+        for interval, (start_s, end_s) in zip(intervals, known, strict=True):
+            assert abs(interval.start_s - start_s) <= 2
+            assert abs(interval.end_s - end_s) <= 2
 
 
 # One by one
