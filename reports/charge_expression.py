@@ -156,6 +156,12 @@ def _types_of(columns: tuple[str, ...]) -> dict[str, str]:
     return {name: _IBIS_TYPES[storage[name]] for name in columns}
 
 
+def is_of_kind(jobs: Table, kinds: tuple[str, ...]) -> Any:  # noqa: ANN401 - a column
+    """Tell which rows are intervals of one of *kinds*."""
+    kind: Any = ibis.coalesce(jobs.interval_kind, "")
+    return kind.isin(kinds)
+
+
 def is_last_of_job(jobs: Table) -> Any:  # noqa: ANN401 - a column
     """Tell which rows are a job, or the last interval of one."""
     return ibis.coalesce(jobs.interval_is_last, ibis.literal(value=True))
@@ -204,7 +210,7 @@ def placed(jobs: Table) -> Table:
             _ifelse(at.fits, _least(at.started_s + at.held, at.ended_s), at.ended_s),
         ),
         is_last=is_last_of_job(at),
-        is_known_run=ibis.coalesce(at.interval_kind, "").isin(KNOWN_KINDS),
+        is_known_run=is_of_kind(at, KNOWN_KINDS),
     )
     return at.mutate(run_start=at.run_end - at.held, first_start=at.run_end - at.wall)
 

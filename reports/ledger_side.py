@@ -15,6 +15,7 @@ from poolmeter.record import NETWORK_COLUMNS
 from reports.charge_expression import (
     Table,
     is_last_of_job,
+    is_of_kind,
     jobs_table,
     replaced_table,
 )
@@ -56,7 +57,7 @@ def ledger_totals(engine: Engine, month: Month) -> dict[str, dict[str, int]]:
     """
     columns = (*_TIMES, "cluster_id", *NETWORK_COLUMNS)
     rows = _in_month(columns, month)
-    queued = ibis.coalesce(rows.interval_kind, "").isin((QUEUED, QUEUED_EXITED))
+    queued = is_of_kind(rows, (QUEUED, QUEUED_EXITED))
     rows = rows.mutate(counts_whole=rows.interval_end_s.isnull() | queued)
     inside = rows.filter(rows.counts_whole).mutate(
         counted_jobs=rows.is_job.cast("int64"), counted_s=rows.month_s

@@ -243,6 +243,7 @@ def _kind(jobs: Table) -> Any:  # noqa: ANN401
     """Return the place in ``KINDS`` of the last run."""
     removed = jobs.job_status == "removed"
     failed = jobs.exit_signal.notnull() | (jobs.exit_code.fill_null(0) != 0)
+    job_wall: Any = ibis.coalesce(jobs.interval_job_wall_s, jobs.wall)
     told = is_last_of_job(jobs) | (
         ibis.coalesce(jobs.interval_kind, "") == QUEUED_EXITED
     )
@@ -252,10 +253,7 @@ def _kind(jobs: Table) -> Any:  # noqa: ANN401
         (removed & was_held(jobs), KINDS.index("held")),
         (removed, KINDS.index("removed")),
         (failed, KINDS.index("failed")),
-        (
-            ibis.coalesce(jobs.interval_job_wall_s, jobs.wall) < SHORT_S,
-            KINDS.index("short"),
-        ),
+        (job_wall < SHORT_S, KINDS.index("short")),
         else_=KINDS.index("good"),
     ).cast("int32")
 
