@@ -2,8 +2,8 @@
 
 ``python -m bench.statement [JOBS] [--times TIMES] [--ledger FOLDER]`` makes an
 invented ledger of JOBS jobs (10 million), keeps it in FOLDER if one is named, and
-measures each way in a process of its own, TIMES times.  With ``--listed N`` the
-engine alone sums every file N times over, for months too large to make.
+measures each way in a process of its own, TIMES times.  With ``--listed N`` the engine
+and the whole statement find every file N times over, for months too large to make.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.synthetic_ledger import write_synthetic_ledger
 
 _MONTH = "2026-10"
-_WAYS = ("engine", "sql", "pandas", "statement")
+_WAYS = ("engine", "sql", "pandas", "pandas-by-file", "statement")
 _MIB_IN_KIB = 1024
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         ledger = options.ledger or Path(folder)
         if not (ledger / "jobs").is_dir():
             write_synthetic_ledger(ledger, options.jobs)
-        ways = ("engine",) if options.listed > 1 else _WAYS
+        ways = ("engine", "statement") if options.listed > 1 else _WAYS
         runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(options.times):
             for way in ways:
@@ -78,6 +78,7 @@ def _measured(way: str, ledger: Path, listed: int) -> dict[str, float]:
         "engine": _by_engine,
         "sql": _by_sql,
         "pandas": _by_pandas,
+        "pandas-by-file": _by_pandas_by_file,
         "statement": _by_statement,
     }[way](ledger, listed)
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -96,6 +97,7 @@ def _measured(way: str, ledger: Path, listed: int) -> dict[str, float]:
 def _by_engine(ledger: Path, listed: int) -> int:
     from reports.charge_sums import sum_charges
     from reports.engine import engine_over
+    from reports.facts import sum_labels
     from reports.months import parse_month
     from reports.price_book_file import find_book
     from reports.price_periods import price_periods
@@ -104,14 +106,23 @@ def _by_engine(ledger: Path, listed: int) -> int:
     month = parse_month(_MONTH)
     periods = price_periods(find_book("ec2-us-east-1-2026").terms, month)
     with engine_over("duckdb", files_of(ledger, month) * listed) as engine:
-        return sum(charge.jobs for charge in sum_charges(engine, month, periods, 1))
+        sums = sum_charges(engine, month, periods, 1, sum_labels("vo"))
+        return sum(charge.jobs for charge in sums)
 
 
-def _by_statement(ledger: Path, listed: int) -> int:  # noqa: ARG001
+def _by_statement(ledger: Path, listed: int) -> int:
+    from reports.engine import engine_over
+    from reports.facts import facts_by
     from reports.price_book_file import find_book
-    from reports.statement import statement
+    from reports.question import Pricing, ask
+    from reports.reach import files_of
+    from reports.statement import statement_of
 
-    made = statement(ledger, _MONTH, book=find_book("ec2-us-east-1-2026"))
+    pricing = Pricing(book=find_book("ec2-us-east-1-2026"))
+    question = ask(ledger, _MONTH, pricing, "vo", None)
+    paths = files_of(ledger, question.month) * listed
+    with engine_over(pricing.engine, paths) as engine:
+        made = statement_of(question, facts_by(engine, question))
     return int(made.reconciliation.to_json()["jobs_in_ledger"])
 
 
@@ -126,11 +137,16 @@ def _by_sql(ledger: Path, listed: int) -> int:  # noqa: ARG001
     return by_hand.jobs_of(rows)
 
 
-def _by_pandas(ledger: Path, listed: int) -> int:  # noqa: ARG001
+def _by_pandas(ledger: Path, listed: int, *, file_by_file: bool = False) -> int:  # noqa: ARG001
     from bench import statement_by_hand as by_hand
 
-    rows = by_hand.by_pandas(*by_hand.prepared(ledger, _MONTH))
+    paths, period, shapes = by_hand.prepared(ledger, _MONTH)
+    rows = by_hand.by_pandas(paths, period, shapes, file_by_file=file_by_file)
     return by_hand.jobs_of(rows)
+
+
+def _by_pandas_by_file(ledger: Path, listed: int) -> int:
+    return _by_pandas(ledger, listed, file_by_file=True)
 
 
 if __name__ == "__main__":
