@@ -239,7 +239,7 @@ def _holds_table(statement: Statement, use: Use, money: Money) -> HtmlTable:
     columns = (
         HtmlColumn("Code", "tight"),
         HtmlColumn("Reason", "text"),
-        HtmlColumn("Jobs"),
+        HtmlColumn("Jobs", "num wide"),
         HtmlColumn("Lost h"),
         HtmlColumn("Compute"),
     )
